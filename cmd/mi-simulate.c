@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * mi-simulate - campaigns, daily rows and users with known truth: sample data, tests and benchmarks.
+ */
+#include <stdlib.h>
+
+#include "common/program.h"
+
+/* The options of all sub-commands; each reads some. */
+static struct {
+    unsigned long seed, campaigns, days, users, history;
+    double attributes, outliers;
+    unsigned condition, noise;
+    const char *start, *truth;
+} options;
+
+/* Of campaigns and days, so that both can tell of the same portfolio. */
+static const struct option_spec portfolio_options[] = {
+    {"campaigns", 0, OPTION_COUNT, &options.campaigns, 0, 1e7, NULL, "N",
+     "how many campaigns; those of a smaller number are the first of a larger one", "100"},
+    {"days", 0, OPTION_COUNT, &options.days, 1, 36500, NULL, "N", "days that each campaign runs", "90"},
+    {"start", 0, OPTION_TEXT, &options.start, 0, 0, NULL, "DATE", "first day", "2026-01-01"},
+    {"condition", 0, OPTION_CHOICE, &options.condition, 0, 0, "standard|random-span|no-hill|low-spend",
+     "NAME", "how spends lie to the curves, and their family", "standard"},
+    {"noise", 0, OPTION_CHOICE, &options.noise, 0, 0, "counts|lognormal|none", "NAME",
+     "how conversions vary around their mean", "counts"},
+    {"outliers", 0, OPTION_NUMBER, &options.outliers, 0, 1, NULL, "SHARE",
+     "days whose conversions are multiplied by 0 to 0.3 or 2.5 to 5", "0.02"},
+    {"attributes", 0, OPTION_NUMBER, &options.attributes, 0, 1, NULL, "SHARE",
+     "share of the curves' variance that network, targeting, geo and creative explain;\n"
+     "above 0 the days carry these columns",
+     "0"},
+    {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
+     "write the true curve, weekday factors and LTV of each campaign there", NULL},
+    {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
+    {.name = NULL}};
+
+static const struct option_spec users_options[] = {
+    {"count", 0, OPTION_COUNT, &options.users, 0, 1e8, NULL, "N", "how many users", "10000"},
+    {"history", 0, OPTION_COUNT, &options.history, 1, 36500, NULL, "N", "days over which users install",
+     "365"},
+    {"start", 0, OPTION_TEXT, &options.start, 0, 0, NULL, "DATE", "first install date", "2025-01-01"},
+    {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
+     "write the true mean LTV of each segment there", NULL},
+    {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
+    {.name = NULL}};
+
+#define COLUMN_LIMIT 24
+
+/* An output. Its columns are declared and filled in the same order. */
+struct table {
+    struct mi_writer *writer; /* NULL: not asked for */
+    size_t slots[COLUMN_LIMIT];
+    size_t count, next;
+};
+
+static const char *const segment_columns[] = {"ad_network", "targeting_strategy", "geo", "creative_format",
+                                              NULL};
+
+/* Declares columns; names ends with NULL. */
+static enum mi_status declare(struct table *table, const char *const *names, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; names[i] != NULL && status == MI_OK; i++) {
+        status = mi_writer_column(table->writer, names[i], &table->slots[table->count++], error);
+    }
+    return status;
+}
+
+static void put_text(struct table *table, const char *text) {
+    mi_writer_text(table->writer, table->slots[table->next++], mi_text_of(text));
+}
+
+static void put_number(struct table *table, double number) {
+    mi_writer_number(table->writer, table->slots[table->next++], number);
+}
+
+static void put_date(struct table *table, int32_t date) {
+    mi_writer_date(table->writer, table->slots[table->next++], date);
+}
+
+static void put_truth_value(struct table *table, bool value) {
+    put_text(table, value ? "true" : "false");
+}
+
+static void put_segment(struct table *table, const struct mi_simulated_segment *segment) {
+    put_text(table, segment->ad_network);
+    put_text(table, segment->targeting_strategy);
+    put_text(table, segment->geo);
+    put_text(table, segment->creative_format);
+}
+
+static enum mi_status put_row(struct table *table, struct mi_error *error) {
+    table->next = 0;
+    return mi_writer_row(table->writer, NULL, 0, error);
+}
+
+/* The rows, the truth beside them, and where both come from. */
+struct simulation {
+    struct mi_simulator *simulator;
+    struct stream stream;
+    struct table rows, truth;
+};
+
+static enum mi_status open_truth(struct simulation *simulation, struct mi_error *error) {
+    if (options.truth == NULL) {
+        return MI_OK;
+    }
+    struct mi_writer_options writer = {.format = (enum mi_format)common.output_format};
+    return mi_writer_open(options.truth, NULL, &writer, &simulation->truth.writer, error);
+}
+
+static enum mi_status open_simulation(struct simulation *simulation, struct mi_error *error) {
+    struct mi_simulation what = {.seed = options.seed,
+                                 .days = options.days,
+                                 .history = options.history,
+                                 .attributes = options.attributes,
+                                 .outliers = options.outliers,
+                                 .condition = (enum mi_simulation_condition)options.condition,
+                                 .noise = (enum mi_simulation_noise)options.noise};
+    if (!mi_date_parse(mi_text_of(options.start), &what.start)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--start: not a date: \"%s\" (YYYY-MM-DD)",
+                            options.start);
+    }
+    enum mi_status status = mi_simulator_new(&what, &simulation->simulator, error);
+    if (status == MI_OK) {
+        status = stream_output(&simulation->stream, false, error);
+        simulation->rows.writer = simulation->stream.writer;
+    }
+    return status == MI_OK ? open_truth(simulation, error) : status;
+}
+
+/* Commits the truth first: rows whose truth could not be written are no use. */
+static enum mi_status close_simulation(struct simulation *simulation, enum mi_status status,
+                                       struct mi_error *error) {
+    if (simulation->truth.writer != NULL && status == MI_OK) {
+        status = mi_writer_close(simulation->truth.writer, error);
+    } else if (simulation->truth.writer != NULL) {
+        mi_writer_abort(simulation->truth.writer);
+    }
+    mi_simulator_free(simulation->simulator);
+    return stream_close(&simulation->stream, status, error);
+}
+
+/* ---- campaigns and days ---- */
+
+static const char *const truth_columns[] = {
+    "campaign_id", "curve",   "curve_spend_min", "curve_spend_max", "cpa_1x", "cpa_2x",   "cpa_3x",
+    "monday",      "tuesday", "wednesday",       "thursday",        "friday", "saturday", "sunday",
+    "ltv",         NULL};
+
+static enum mi_status put_truth(struct table *table, const struct mi_simulated_campaign *campaign,
+                                struct mi_error *error) {
+    char *curve = mi_curve_format(&campaign->curve);
+    if (curve == NULL) {
+        return mi_error_set(error, MI_NO_MEMORY, "no memory for a curve");
+    }
+    put_text(table, campaign->campaign_id);
+    put_text(table, curve);
+    put_number(table, campaign->spend_min);
+    put_number(table, campaign->spend_max);
+    for (int times = 1; times <= 3; times++) {
+        double spend = times * campaign->spend_max;
+        put_number(table, spend / mi_curve_users(&campaign->curve, spend));
+    }
+    for (size_t i = 0; i < 7; i++) {
+        put_number(table, campaign->weekday[i]);
+    }
+    put_number(table, campaign->segment.ltv);
+    enum mi_status status = put_row(table, error);
+    free(curve);
+    return status;
+}
+
+static const char *const campaign_columns[] = {
+    "daily_budget",           "min_budget",        "max_budget", "has_agency", "creative_production_cost",
+    "creative_lifetime_days", "auto_optimization", NULL};
+
+static enum mi_status declare_campaigns(struct table *table, struct mi_error *error) {
+    static const char *const id[] = {"campaign_id", NULL}, *const os[] = {"os", NULL};
+    const char *const *const parts[] = {id, segment_columns, os, campaign_columns};
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && status == MI_OK; i++) {
+        status = declare(table, parts[i], error);
+    }
+    return status;
+}
+
+static enum mi_status put_campaign(struct table *table, const struct mi_simulated_campaign *campaign,
+                                   struct mi_error *error) {
+    put_text(table, campaign->campaign_id);
+    put_segment(table, &campaign->segment);
+    put_text(table, campaign->os);
+    put_number(table, campaign->daily_budget);
+    put_number(table, campaign->min_budget);
+    put_number(table, campaign->max_budget);
+    put_truth_value(table, campaign->has_agency);
+    put_number(table, campaign->creative_production_cost);
+    put_number(table, campaign->creative_lifetime_days);
+    put_truth_value(table, campaign->auto_optimization);
+    return put_row(table, error);
+}
+
+static enum mi_status declare_days(struct table *table, struct mi_error *error) {
+    static const char *const key[] = {"date", "campaign_id", NULL}, *const seen[] = {"spend", "conversions",
+                                                                                     NULL};
+    enum mi_status status = declare(table, key, error);
+    if (status == MI_OK && options.attributes > 0) {
+        status = declare(table, segment_columns, error);
+    }
+    return status == MI_OK ? declare(table, seen, error) : status;
+}
+
+static enum mi_status put_days(struct table *table, const struct mi_simulated_campaign *campaign,
+                               struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < campaign->day_count && status == MI_OK; i++) {
+        put_date(table, campaign->days[i].date);
+        put_text(table, campaign->campaign_id);
+        if (options.attributes > 0) {
+            put_segment(table, &campaign->segment);
+        }
+        put_number(table, campaign->days[i].spend);
+        put_number(table, campaign->days[i].conversions);
+        status = put_row(table, error);
+    }
+    return status;
+}
+
+typedef enum mi_status declare_function(struct table *table, struct mi_error *error);
+typedef enum mi_status put_function(struct table *table, const struct mi_simulated_campaign *campaign,
+                                    struct mi_error *error);
+
+static enum mi_status each_campaign(struct simulation *simulation, put_function *put,
+                                    struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < options.campaigns && status == MI_OK; i++) {
+        const struct mi_simulated_campaign *campaign;
+        status = mi_simulator_campaign(simulation->simulator, i, &campaign, error);
+        if (status == MI_OK) {
+            status = put(&simulation->rows, campaign, error);
+        }
+        if (status == MI_OK && simulation->truth.writer != NULL) {
+            status = put_truth(&simulation->truth, campaign, error);
+        }
+    }
+    return status;
+}
+
+static enum mi_status run_portfolio(declare_function *declare_rows, put_function *put,
+                                    struct mi_error *error) {
+    struct simulation simulation = {.simulator = NULL};
+    options.history = 1;
+    enum mi_status status = open_simulation(&simulation, error);
+    if (status == MI_OK) {
+        status = declare_rows(&simulation.rows, error);
+    }
+    if (status == MI_OK && simulation.truth.writer != NULL) {
+        status = declare(&simulation.truth, truth_columns, error);
+    }
+    if (status == MI_OK) {
+        status = each_campaign(&simulation, put, error);
+    }
+    return close_simulation(&simulation, status, error);
+}
+
+static enum mi_status run_campaigns(struct mi_error *error) {
+    return run_portfolio(declare_campaigns, put_campaign, error);
+}
+
+static enum mi_status run_days(struct mi_error *error) {
+    return run_portfolio(declare_days, put_days, error);
+}
+
+/* ---- users ---- */
+
+static enum mi_status each_user(struct simulation *simulation, struct mi_error *error) {
+    struct table *table = &simulation->rows;
+    enum mi_status status = MI_OK;
+    for (unsigned long i = 0; i < options.users && status == MI_OK; i++) {
+        struct mi_simulated_user user;
+        mi_simulator_user(simulation->simulator, &user);
+        put_text(table, user.user_id);
+        put_segment(table, &user.segment);
+        put_date(table, user.install_date);
+        put_number(table, user.ltv_90d);
+        status = put_row(table, error);
+    }
+    return status;
+}
+
+static enum mi_status put_segments(struct simulation *simulation, struct mi_error *error) {
+    static const char *const ltv[] = {"ltv", NULL};
+    struct table *table = &simulation->truth;
+    enum mi_status status = declare(table, segment_columns, error);
+    if (status == MI_OK) {
+        status = declare(table, ltv, error);
+    }
+    for (size_t i = 0; i < mi_simulator_segment_count(simulation->simulator) && status == MI_OK; i++) {
+        struct mi_simulated_segment segment = mi_simulator_segment(simulation->simulator, i);
+        put_segment(table, &segment);
+        put_number(table, segment.ltv);
+        status = put_row(table, error);
+    }
+    return status;
+}
+
+static enum mi_status run_users(struct mi_error *error) {
+    static const char *const id[] = {"user_id", NULL}, *const seen[] = {"install_date", "ltv_90d", NULL};
+    struct simulation simulation = {.simulator = NULL};
+    options.days = 1;
+    enum mi_status status = open_simulation(&simulation, error);
+    if (status == MI_OK) {
+        status = declare(&simulation.rows, id, error);
+    }
+    if (status == MI_OK) {
+        status = declare(&simulation.rows, segment_columns, error);
+    }
+    if (status == MI_OK) {
+        status = declare(&simulation.rows, seen, error);
+    }
+    if (status == MI_OK && simulation.truth.writer != NULL) {
+        status = put_segments(&simulation, error);
+    }
+    if (status == MI_OK) {
+        status = each_user(&simulation, error);
+    }
+    return close_simulation(&simulation, status, error);
+}
+
+#define PORTFOLIO_DETAILS                                                                                    \
+    "With the same options campaigns and days tell of the same campaigns, and --truth writes the same "      \
+    "file:\n"                                                                                                \
+    "campaign_id, curve (users of an average weekday; -c of the other tools takes the file), the lowest "    \
+    "and\n"                                                                                                  \
+    "highest spend seen, the true CPA at once, twice and three times the highest, the factors of the\n"      \
+    "weekdays, and the true LTV of the campaign's segment.\n"                                                \
+    "Memory does not grow with the number of campaigns."
+
+static const struct command commands[] = {
+    {.name = "campaigns",
+     .purpose = "one row per campaign, as the prediction chain reads it",
+     .details = PORTFOLIO_DETAILS,
+     .example = "mi-simulate campaigns --campaigns=3",
+     .options = portfolio_options,
+     .run = run_campaigns},
+    {.name = "days",
+     .purpose = "one row per campaign and day: date, campaign_id, spend, conversions",
+     .details = PORTFOLIO_DETAILS,
+     .example = "mi-simulate days --campaigns=100 --truth=truth.csv -o days.csv",
+     .options = portfolio_options,
+     .run = run_days},
+    {.name = "users",
+     .purpose = "one row per user: segment, install date, 90-day value",
+     .details =
+         "Columns: user_id, ad_network, targeting_strategy, geo, creative_format, install_date, ltv_90d.\n"
+         "Three in four never pay, payers are lognormal. A user younger than 90 days at the end of the\n"
+         "history has a part of the value yet. The segments and their LTV are those of the campaigns of\n"
+         "the same seed. Memory does not grow with the number of users.",
+     .example = "mi-simulate users --count=10000 -o users.csv",
+     .options = users_options,
+     .run = run_users},
+    {.name = NULL}};
+
+int main(int argc, char **argv) {
+    static const struct program program = {"mi-simulate", "campaigns, daily rows and users with known truth",
+                                           commands};
+    return program_main(&program, argc, argv);
+}

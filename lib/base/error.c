@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The one error path, notes, and the start of the library.
+ */
+#include <gsl/gsl_errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mi.h"
+
+/* Copies text, control bytes as \xNN, so that a message stays on its line and a terminal is left alone. */
+static void copy_printable(const char *text, char *out, size_t size) {
+    size_t used = 0;
+    for (; *text != '\0' && used + 5 < size; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte < 0x20 || byte == 0x7f) {
+            used += (size_t)snprintf(out + used, size - used, "\\x%02x", byte);
+        } else {
+            out[used++] = *text;
+        }
+    }
+    out[used] = '\0';
+}
+
+enum mi_status mi_error_set(struct mi_error *error, enum mi_status code, const char *format, ...) {
+    if (error == NULL) {
+        return code;
+    }
+    char text[sizeof error->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    error->code = code;
+    copy_printable(text, error->text, sizeof error->text);
+    return code;
+}
+
+void mi_error_format(const struct mi_error *error, char *out, size_t size) {
+    char line[32] = "";
+    if (error->line > 0) {
+        snprintf(line, sizeof line, ":%llu", (unsigned long long)error->line);
+    }
+    char column[sizeof error->column + 16] = "";
+    if (error->column[0] != '\0') {
+        snprintf(column, sizeof column, "column '%s': ", error->column);
+    }
+    snprintf(out, size, "%s%s%s%s%s", error->file, line, error->file[0] != '\0' ? ": " : "", column,
+             error->text);
+}
+
+void mi_notes_say(const struct mi_notes *notes, const char *format, ...) {
+    if (notes == NULL || notes->say == NULL) {
+        return;
+    }
+    char raw[1024], text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof raw, format, arguments);
+    va_end(arguments);
+    copy_printable(raw, text, sizeof text);
+    notes->say(notes->user, text);
+}
+
+const char *mi_version(void) {
+    return MI_VERSION;
+}
+
+enum mi_status mi_init(const char *version, struct mi_error *error) {
+    if (version == NULL || strcmp(version, MI_VERSION) != 0) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "compiled against libmi %s, running with libmi %s",
+                            version != NULL ? version : "(none)", MI_VERSION);
+    }
+    gsl_set_error_handler_off();
+    return MI_OK;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The fit as the public header has it: collects the rows of a portfolio, has them checked and fitted, and
+ * says what came out.
+ */
+#include "curve/fit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+#define GROUP_SEPARATOR '\x1f'
+#define FAR_HALF        3.0 /* half saturation over highest spend that is worth a remark */
+#define POOLED          "*"
+
+struct mi_curve_fit {
+    struct mi_curve_fit_options options;
+    struct mi_index *ids, *groups;
+    struct portfolio portfolio;
+    size_t day_capacity, campaign_capacity, node_capacity;
+    struct backtest backtest;
+    size_t users_without_spend, summed;
+    double typical_spend; /* median of the campaigns' highest */
+};
+
+const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
+    static const char *const names[] = {"own", "shrunk", "portfolio"};
+    return names[status];
+}
+
+static enum mi_status no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
+/* Makes room for one more element; false: no memory. */
+static bool grow(void **array, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity < 64 ? 64 : *capacity + *capacity / 2;
+    void *larger = realloc(*array, wanted * size);
+    if (!larger)
+        return false;
+    *array = larger;
+    *capacity = wanted;
+    return true;
+}
+
+/* Room for one more node: before its text is numbered, so that numbers stay in step. */
+static bool grow_nodes(struct mi_curve_fit *fit) {
+    struct prior *prior = &fit->portfolio.prior;
+    void *nodes = prior->nodes;
+    if (!grow(&nodes, prior->node_count, &fit->node_capacity, sizeof *prior->nodes))
+        return false;
+    prior->nodes = nodes;
+    return true;
+}
+
+static void add_node(struct mi_curve_fit *fit, size_t parent) {
+    struct prior *prior = &fit->portfolio.prior;
+    prior->nodes[prior->node_count++] = (struct node){.parent = parent};
+}
+
+enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, struct mi_curve_fit **made,
+                                struct mi_error *error) {
+    if (!options->any_family && !fit_family_of(options->family))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "family %s cannot be fitted",
+                            mi_curve_family_name(options->family));
+    struct mi_curve_fit *fit = calloc(1, sizeof *fit);
+    if (!fit)
+        return no_memory(error);
+    fit->options = *options;
+    enum mi_status status = mi_index_new(&fit->ids, error);
+    if (status == MI_OK)
+        status = mi_index_new(&fit->groups, error);
+    size_t root;
+    if (status == MI_OK) /* group number = node number: the portfolio is the group without attributes */
+        status = mi_index_add(fit->groups, mi_text_of(""), &root, NULL, error);
+    if (status == MI_OK && !grow_nodes(fit))
+        status = no_memory(error);
+    if (status != MI_OK) {
+        mi_curve_fit_free(fit);
+        return status;
+    }
+    add_node(fit, 0);
+    *made = fit;
+    return MI_OK;
+}
+
+void mi_curve_fit_free(struct mi_curve_fit *fit) {
+    if (!fit)
+        return;
+    mi_index_free(fit->ids);
+    mi_index_free(fit->groups);
+    free(fit->portfolio.days);
+    free(fit->portfolio.campaigns);
+    free(fit->portfolio.prior.nodes);
+    free(fit->portfolio.room);
+    free(fit);
+}
+
+/* ---- collecting ---- */
+
+static enum mi_status check_row(const struct mi_curve_fit *fit, struct mi_text id, int32_t date, double spend,
+                                double users, struct mi_error *error) {
+    if (mi_text_equal(id, mi_text_of(POOLED)))
+        return mi_error_set(error, MI_BAD_RECORD, "\"" POOLED "\" is kept for the pooled curve");
+    if (!(spend >= 0 && spend <= MI_MONEY_LIMIT) || !(users >= 0 && users <= MI_MONEY_LIMIT))
+        return mi_error_set(error, MI_BAD_RECORD, "spend and users must be 0 to 1e15");
+    if (fit->portfolio.day_count > 0 && fit->portfolio.dated != (date != MI_DATE_MISSING))
+        return mi_error_set(error, MI_BAD_RECORD, "some rows have a date and some have none");
+    return MI_OK;
+}
+
+/* Room for one more day and one more campaign. */
+static bool grow_rows(struct mi_curve_fit *fit) {
+    struct portfolio *portfolio = &fit->portfolio;
+    void *days = portfolio->days, *campaigns = portfolio->campaigns;
+    if (!grow(&days, portfolio->day_count, &fit->day_capacity, sizeof *portfolio->days))
+        return false;
+    portfolio->days = days;
+    if (!grow(&campaigns, portfolio->campaign_count, &fit->campaign_capacity, sizeof *portfolio->campaigns))
+        return false;
+    portfolio->campaigns = campaigns;
+    return true;
+}
+
+enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaign_id, int32_t date,
+                                double spend, double users, uint64_t line, struct mi_error *error) {
+    struct portfolio *portfolio = &fit->portfolio;
+    enum mi_status status = check_row(fit, campaign_id, date, spend, users, error);
+    size_t number;
+    bool added;
+    if (status == MI_OK && !grow_rows(fit))
+        status = no_memory(error);
+    if (status == MI_OK)
+        status = mi_index_add(fit->ids, campaign_id, &number, &added, error);
+    if (status != MI_OK)
+        return status;
+    if (added)
+        portfolio->campaigns[portfolio->campaign_count++] = (struct campaign){0};
+    portfolio->dated = date != MI_DATE_MISSING;
+    fit->users_without_spend += spend == 0 && users > 0;
+    portfolio->days[portfolio->day_count++] = (struct fit_day){spend, users, line, date, (uint32_t)number};
+    return MI_OK;
+}
+
+enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                  const struct mi_text *attributes, size_t count, struct mi_error *error) {
+    size_t campaign = mi_index_find(fit->ids, campaign_id);
+    if (campaign == SIZE_MAX)
+        return MI_OK;
+    struct mi_buffer path = {0};
+    size_t node = 0;
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < count && status == MI_OK; i++) {
+        mi_buffer_byte(&path, GROUP_SEPARATOR);
+        mi_buffer_append(&path, attributes[i].data, attributes[i].data ? attributes[i].size : 0);
+        size_t parent = node;
+        bool added = false;
+        status =
+            path.failed || !grow_nodes(fit)
+                ? no_memory(error)
+                : mi_index_add(fit->groups, (struct mi_text){path.data, path.size}, &node, &added, error);
+        if (status == MI_OK && added)
+            add_node(fit, parent);
+    }
+    mi_buffer_free(&path);
+    if (status == MI_OK)
+        fit->portfolio.campaigns[campaign].node = node;
+    return status;
+}
+
+/* ---- running ---- */
+
+/* Sorts the rows by campaign, then date, then line. */
+static int compare_days(const void *a, const void *b) {
+    const struct fit_day *x = a, *y = b;
+    if (x->campaign != y->campaign)
+        return x->campaign < y->campaign ? -1 : 1;
+    if (x->date != y->date)
+        return x->date < y->date ? -1 : 1;
+    return (x->line > y->line) - (x->line < y->line);
+}
+
+static void sort_days(struct portfolio *portfolio) {
+    bool sorted = true;
+    for (size_t i = 1; i < portfolio->day_count && sorted; i++)
+        sorted = compare_days(&portfolio->days[i - 1], &portfolio->days[i]) <= 0;
+    if (!sorted)
+        qsort(portfolio->days, portfolio->day_count, sizeof *portfolio->days, compare_days);
+}
+
+static enum mi_status duplicate_found(const struct mi_curve_fit *fit, const struct fit_day *a,
+                                      const struct fit_day *b, struct mi_error *error) {
+    char date[16];
+    mi_date_format(a->date, date);
+    struct mi_text id = mi_index_text(fit->ids, a->campaign);
+    if (error)
+        error->line = b->line;
+    return mi_error_set(error, MI_BAD_INPUT, "campaign '%.*s' has %s twice, first in line %llu",
+                        id.size > 100 ? 100 : (int)id.size, id.data, date, (unsigned long long)a->line);
+}
+
+/* Rows of one campaign and date become one, or are refused. */
+static enum mi_status merge_duplicates(struct mi_curve_fit *fit, struct mi_error *error) {
+    struct portfolio *portfolio = &fit->portfolio;
+    size_t kept = 0;
+    for (size_t i = 0; i < portfolio->day_count; i++) {
+        const struct fit_day *day = &portfolio->days[i];
+        struct fit_day *last = kept ? &portfolio->days[kept - 1] : NULL;
+        if (!portfolio->dated || !last || last->campaign != day->campaign || last->date != day->date) {
+            portfolio->days[kept++] = *day;
+            continue;
+        }
+        if (!fit->options.sum_duplicates)
+            return duplicate_found(fit, last, day, error);
+        last->spend += day->spend;
+        last->users += day->users;
+        fit->summed++;
+    }
+    portfolio->day_count = kept;
+    return MI_OK;
+}
+
+static void assign_rows(struct portfolio *portfolio) {
+    for (size_t i = 0; i < portfolio->day_count; i++) {
+        struct campaign *campaign = &portfolio->campaigns[portfolio->days[i].campaign];
+        if (campaign->count++ == 0)
+            campaign->first = i;
+    }
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Geometric mean of the middle two, where campaigns are even in number. */
+static double typical_spend(const struct portfolio *portfolio) {
+    size_t count = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        if (portfolio->campaigns[i].count > 0)
+            portfolio->room[count++] = portfolio->campaigns[i].spend_max;
+    if (count == 0)
+        return NAN;
+    qsort(portfolio->room, count, sizeof *portfolio->room, compare_doubles);
+    return sqrt(portfolio->room[(count - 1) / 2]) * sqrt(portfolio->room[count / 2]);
+}
+
+static bool any_shape(const struct portfolio *portfolio) {
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        if (campaign_has_shape(&portfolio->campaigns[i]))
+            return true;
+    return false;
+}
+
+/* The family asked for, else the one that the backtest found best; without one Hill, and where no campaign
+ * varied its spend Michaelis-Menten, which has no shape to learn. */
+static enum mi_status choose_family(struct mi_curve_fit *fit, struct mi_error *error) {
+    struct portfolio *portfolio = &fit->portfolio;
+    if (!fit->options.any_family) {
+        portfolio->family = fit_family_of(fit->options.family);
+        return MI_OK;
+    }
+    enum mi_status status = fit_portfolio_backtest(portfolio, &fit->backtest, error);
+    if (fit->backtest.done)
+        portfolio->family = fit->backtest.family[fit->backtest.best];
+    else
+        portfolio->family = fit_family_of(any_shape(portfolio) ? MI_CURVE_HILL : MI_CURVE_MM);
+    return status;
+}
+
+static const char *obstacle_name(enum obstacle obstacle, bool dated) {
+    switch (obstacle) {
+    case OBSTACLE_NO_SPEND:
+        return "never spent";
+    case OBSTACLE_NO_USERS:
+        return "no conversions";
+    case OBSTACLE_ONE_ROW:
+        return dated ? "one day" : "one row";
+    case OBSTACLE_CONSTANT_SPEND:
+        return "constant spend";
+    default:
+        return "";
+    }
+}
+
+static void say_fallbacks(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    size_t counts[OBSTACLE_COUNT] = {0}, failed = 0, all = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        const struct campaign *campaign = &portfolio->campaigns[i];
+        counts[campaign->obstacle] += campaign->obstacle != OBSTACLE_NONE;
+        failed += campaign->obstacle == OBSTACLE_NONE && campaign->failed;
+        all += !campaign_has_shape(campaign);
+    }
+    if (all == 0)
+        return;
+    char reasons[256] = "";
+    size_t used = 0;
+    for (int i = 1; i <= OBSTACLE_COUNT; i++) {
+        size_t count = i < OBSTACLE_COUNT ? counts[i] : failed;
+        const char *name =
+            i < OBSTACLE_COUNT ? obstacle_name((enum obstacle)i, portfolio->dated) : "no convergence";
+        if (count > 0)
+            used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s %zu", used ? ", " : "",
+                                     name, count);
+    }
+    mi_notes_say(notes, "%zu of %zu campaigns take the portfolio's shape: %s", all, portfolio->campaign_count,
+                 reasons);
+}
+
+static const char *rows(size_t count) {
+    return count == 1 ? "row" : "rows";
+}
+
+static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    if (!fit->portfolio.dated)
+        mi_notes_say(notes, "no dates: each row is one period, no weekday effects");
+    if (fit->summed > 0)
+        mi_notes_say(notes, "%zu %s added to another of the same campaign and date", fit->summed,
+                     rows(fit->summed));
+    if (fit->users_without_spend > 0)
+        mi_notes_say(notes, "conversions without spend in %zu %s: left out", fit->users_without_spend,
+                     rows(fit->users_without_spend));
+    say_fallbacks(fit, notes);
+}
+
+enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
+                                struct mi_error *error) {
+    struct portfolio *portfolio = &fit->portfolio;
+    if (portfolio->campaign_count == 0)
+        return MI_OK;
+    portfolio->threads = fit->options.threads;
+    free(portfolio->room);
+    portfolio->room = calloc(portfolio->campaign_count, sizeof *portfolio->room);
+    if (!portfolio->room)
+        return no_memory(error);
+    sort_days(portfolio);
+    enum mi_status status = merge_duplicates(fit, error);
+    if (status != MI_OK)
+        return status;
+    assign_rows(portfolio);
+    fit_portfolio_summarise(portfolio);
+    status = choose_family(fit, error);
+    if (status == MI_OK)
+        status = fit_portfolio_fit(portfolio, error);
+    if (status != MI_OK)
+        return status;
+    fit->typical_spend = typical_spend(portfolio);
+    if (!isfinite(fit->typical_spend))
+        return mi_error_set(error, MI_BAD_INPUT, "no campaign ever spent: nothing to fit");
+    say_notes(fit, notes);
+    return MI_OK;
+}
+
+/* ---- results ---- */
+
+size_t mi_curve_fit_count(const struct mi_curve_fit *fit) {
+    return fit->portfolio.campaign_count ? fit->portfolio.campaign_count + 1 : 0;
+}
+
+/* A campaign that nothing is known of but its group. */
+static void fill_unknown(const struct mi_curve_fit *fit, size_t node, struct mi_curve_fit_row *row) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    double covariance[PARAMETERS][PARAMETERS] = {{0}};
+    for (size_t k = 0; k < PARAMETERS; k++)
+        covariance[k][k] = portfolio->prior.sd[k] * portfolio->prior.sd[k];
+    row->covariance_count = fit_family_curve(portfolio->family, portfolio->prior.nodes[node].mean, covariance,
+                                             fit->typical_spend, &row->curve, row->covariance);
+    row->spend_min = row->spend_max = NAN;
+    row->dispersion = fit_round(portfolio->noise.dispersion);
+    row->status = MI_CURVE_FIT_PORTFOLIO;
+}
+
+static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row *row) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    fill_unknown(fit, 0, row);
+    double absolute = 0, users = 0;
+    row->campaign_id = mi_text_of(POOLED);
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        const struct campaign *campaign = &portfolio->campaigns[i];
+        row->n += campaign->count;
+        row->n_outliers += campaign->n_outliers;
+        absolute += campaign->absolute_error;
+        users += campaign->users;
+        row->asof = campaign->newest > row->asof ? campaign->newest : row->asof;
+        row->spend_min = fmin(row->spend_min, campaign->count ? campaign->spend_min : NAN);
+        row->spend_max = fmax(row->spend_max, campaign->count ? campaign->spend_max : NAN);
+    }
+    row->error = users > 0 ? fit_round(absolute / users) : NAN;
+    const struct backtest *backtest = &fit->backtest;
+    if (backtest->done)
+        snprintf(row->note, sizeof row->note, "backtest error: %s %.4f; %s %.4f; %s %.4f",
+                 mi_curve_family_name(backtest->family[0]->family), backtest->error[0],
+                 mi_curve_family_name(backtest->family[1]->family), backtest->error[1],
+                 mi_curve_family_name(backtest->family[2]->family), backtest->error[2]);
+}
+
+static double aicc_of(const struct portfolio *portfolio, const struct campaign *campaign) {
+    double n = (double)campaign->count;
+    double k = 1 + (double)portfolio->family->shapes + (portfolio->weekdays.used ? WEEKDAYS - 1 : 0);
+    if (!(n > k + 1) || !campaign_has_shape(campaign))
+        return NAN;
+    return fit_round(-2 * campaign->log_likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1));
+}
+
+static void remark(const struct portfolio *portfolio, const struct campaign *campaign,
+                   struct mi_curve_fit_row *row) {
+    double half = exp(campaign->parameter[1]);
+    if (campaign->obstacle != OBSTACLE_NONE)
+        snprintf(row->note, sizeof row->note, "%s", obstacle_name(campaign->obstacle, portfolio->dated));
+    else if (campaign->failed)
+        snprintf(row->note, sizeof row->note, "no convergence");
+    else if (half > FAR_HALF)
+        snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
+}
+
+void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    *row = (struct mi_curve_fit_row){.asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN};
+    if (number == portfolio->campaign_count) {
+        fill_pooled(fit, row);
+        return;
+    }
+    const struct campaign *campaign = &portfolio->campaigns[number];
+    row->campaign_id = mi_index_text(fit->ids, number);
+    row->n = campaign->count;
+    if (campaign->count == 0) {
+        fill_unknown(fit, campaign->node, row);
+        remark(portfolio, campaign, row);
+        return;
+    }
+    double covariance[PARAMETERS][PARAMETERS];
+    memcpy(covariance, campaign->covariance, sizeof covariance);
+    row->covariance_count = fit_family_curve(portfolio->family, campaign->parameter, covariance,
+                                             campaign->spend_max, &row->curve, row->covariance);
+    row->spend_min = campaign->spend_min;
+    row->spend_max = campaign->spend_max;
+    row->dispersion = fit_round(campaign->dispersion);
+    row->asof = campaign->newest;
+    row->n_outliers = campaign->n_outliers;
+    row->error = campaign->users > 0 ? fit_round(campaign->absolute_error / campaign->users) : NAN;
+    row->aicc = aicc_of(portfolio, campaign);
+    row->weight_level = fit_round(fit_prior_weight(&portfolio->prior, campaign, 0));
+    row->weight_shape =
+        campaign_has_shape(campaign) ? fit_round(fit_prior_weight(&portfolio->prior, campaign, 1)) : 0;
+    row->status = !campaign_has_shape(campaign) ? MI_CURVE_FIT_PORTFOLIO
+                  : row->weight_shape < 0.5     ? MI_CURVE_FIT_SHRUNK
+                                                : MI_CURVE_FIT_OWN;
+    remark(portfolio, campaign, row);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of the fit share. A portfolio's campaigns are fitted in passes: each pass solves every
+ * campaign alone under the prior, noise and weekday effects learnt so far (solve.c), and then learns these
+ * anew from all campaigns (pool.c, noise.c, weekday.c).
+ *
+ * Parameters of a campaign, all logs: level = log(users at the highest spend / highest spend), then the
+ * family's shape with log(half / highest spend) first. The level is nearly independent of the shape, and what
+ * is relative to the highest spend can be compared between campaigns of any size.
+ */
+#ifndef CURVE_FIT_H
+#define CURVE_FIT_H
+
+#include "mi.h"
+
+#define SHAPES     2            /* most shape parameters of a family */
+#define PARAMETERS (1 + SHAPES) /* level, then shape */
+#define WEEKDAYS   7
+
+struct fit_day {
+    double spend, users;
+    uint64_t line;
+    int32_t date;
+    uint32_t campaign;
+};
+
+enum obstacle { /* why the shape cannot be the campaign's own */
+                OBSTACLE_NONE,
+                OBSTACLE_NO_SPEND,
+                OBSTACLE_NO_USERS,
+                OBSTACLE_ONE_ROW,
+                OBSTACLE_CONSTANT_SPEND,
+                OBSTACLE_NOT_CONVERGED,
+                OBSTACLE_COUNT
+};
+
+struct campaign {
+    size_t first, count;                       /* its rows with spend in the portfolio's days */
+    size_t node;                               /* of the prior */
+    double spend_min, spend_max, spend, users; /* range and sums */
+    int32_t newest;
+    enum obstacle obstacle;
+    bool started, failed; /* has parameters to start from; its fit did not converge */
+
+    double mode[PARAMETERS]; /* where the solver stands */
+    double mean[PARAMETERS]; /* of the posterior, with its covariance: what the portfolio learns from */
+    double covariance[PARAMETERS][PARAMETERS];
+    double parameter[PARAMETERS]; /* of the curve that is the answer */
+    double weekday[WEEKDAYS],
+        weekday_information[WEEKDAYS]; /* log effects; 1 / variance from the data alone */
+    double dispersion, dispersion_own; /* in use; from its own rows alone, or NaN */
+    double noise_sums[5];              /* see noise.c */
+    double outliers;                   /* expected number */
+    size_t n_outliers;
+    double absolute_error, log_likelihood;
+};
+
+/* Whether a campaign's shape is, in part, its own. */
+static inline bool campaign_has_shape(const struct campaign *campaign) {
+    return campaign->obstacle == OBSTACLE_NONE && !campaign->failed;
+}
+
+/* ---- family.c: shapes in log coordinates ---- */
+
+struct fit_family {
+    enum mi_curve_family family;
+    size_t shapes;
+    double mean[SHAPES], sd[SHAPES]; /* prior before anything is learnt */
+    double least_sd[SHAPES];         /* the prior's spread is never learnt to be smaller */
+    /* For x = log(spend / highest spend): users as a share of the ceiling, and d log share / d shape. */
+    void (*shares)(const double *shape, const double *x, size_t n, double *share, double *by[SHAPES]);
+};
+
+/* NULL for a family that cannot be fitted. */
+const struct fit_family *fit_family_of(enum mi_curve_family family);
+/* d log users / d log spend at the highest spend. */
+double fit_family_elasticity(const struct fit_family *family, const double *shape);
+/* The first shape parameter that gives this elasticity with the others as they are. */
+double fit_family_place(const struct fit_family *family, const double *shape, double elasticity);
+/* Rounded to so many significant digits as the answers are written with. */
+double fit_round(double value);
+/* The curve of a campaign's parameters, and the lower triangle of the covariance of its log parameters. */
+size_t fit_family_curve(const struct fit_family *family, const double parameter[PARAMETERS],
+                        double covariance[PARAMETERS][PARAMETERS], double spend_max, struct mi_curve *curve,
+                        double *triangle);
+
+/* ---- noise.c ---- */
+
+struct noise {
+    bool counts;       /* all users are whole numbers */
+    double poisson;    /* 1 for counts */
+    double dispersion; /* the portfolio's */
+    double outliers;   /* share of days */
+};
+
+struct noise fit_noise_default(void);
+double fit_noise_variance(const struct noise *noise, double dispersion, double mean);
+/* Transform of users under which the noise has variance 1 (about). */
+double fit_noise_stabilise(const struct noise *noise, double dispersion, double users);
+/* Chance that a row is no outlier, from its stabilised residual. */
+double fit_noise_regular(const struct noise *noise, double residual);
+/* Log density of a stabilised residual. */
+double fit_noise_log_density(const struct noise *noise, double residual);
+
+/* The dispersion at which the rows' chi-squared is its expectation; NaN where they are too few. */
+double fit_noise_own_dispersion(const struct noise *noise, const double *users, const double *mean,
+                                const double *regular, size_t n, double parameters);
+
+/* ---- pool.c: the prior ---- */
+
+struct node { /* a group of campaigns; node 0 is the portfolio */
+    size_t parent;
+    double mean[PARAMETERS];
+    double campaigns, spend, users; /* sums while learning: number, highest spends, users there */
+    double shapes, shape[SHAPES];   /* number with a shape of their own, and its sums */
+};
+
+struct prior {
+    struct node *nodes;
+    size_t node_count;
+    double start[PARAMETERS]; /* the centre before anything is learnt */
+    double sd[PARAMETERS];
+};
+
+/* ---- weekday.c ---- */
+
+struct weekdays {
+    bool used;
+    double mean[WEEKDAYS]; /* log effects */
+    double sd;             /* of a campaign's own about them */
+};
+
+struct portfolio {
+    const struct fit_family *family;
+    struct fit_day *days;
+    size_t day_count;
+    struct campaign *campaigns;
+    size_t campaign_count;
+    struct prior prior;
+    struct noise noise;
+    struct weekdays weekdays;
+    double *room; /* for campaign_count numbers, while learning */
+    bool dated;
+    unsigned long threads;
+};
+
+/* Starting values of prior and weekdays for the portfolio's family. */
+void fit_prior_start(struct portfolio *portfolio);
+void fit_weekdays_start(struct portfolio *portfolio);
+/* Learn from the campaigns as they were fitted last. */
+void fit_prior_learn(struct portfolio *portfolio);
+void fit_noise_learn(struct portfolio *portfolio);
+void fit_weekdays_learn(struct portfolio *portfolio);
+/* One Newton step of a campaign's weekday effects, from the log likelihood's gradient and information. */
+void fit_weekdays_step(const struct weekdays *weekdays, struct campaign *campaign,
+                       const double gradient[WEEKDAYS], const double information[WEEKDAYS]);
+/* A campaign's own dispersion shrunk to the portfolio's. */
+double fit_noise_campaign_dispersion(const struct noise *noise, const struct campaign *campaign);
+/* Share of a parameter that is the campaign's own. */
+double fit_prior_weight(const struct prior *prior, const struct campaign *campaign, size_t parameter);
+
+/* ---- solve.c: one campaign ---- */
+
+struct solver;
+enum mi_status fit_solver_new(size_t most_rows, struct solver **solver, struct mi_error *error);
+void fit_solver_free(struct solver *solver);
+enum mi_status fit_solver_solve(struct solver *solver, const struct portfolio *portfolio,
+                                struct campaign *campaign, struct mi_error *error);
+
+/* ---- passes.c, backtest.c ---- */
+
+/* Fits all campaigns. */
+enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *error);
+/* Ranges, sums and obstacles of the campaigns, from their rows; drops rows without spend. */
+void fit_portfolio_summarise(struct portfolio *portfolio);
+
+#define BACKTEST_FAMILIES 3
+
+struct backtest {
+    bool done; /* enough campaigns with enough spends */
+    const struct fit_family *family[BACKTEST_FAMILIES];
+    double error[BACKTEST_FAMILIES];
+    size_t best;
+};
+
+/* Fits each family below the 70th percentile of each campaign's spend and predicts the users above. */
+enum mi_status fit_portfolio_backtest(const struct portfolio *portfolio, struct backtest *backtest,
+                                      struct mi_error *error);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The fit of a portfolio: passes of solving every campaign and learning from all. Campaigns are spread over
+ * threads within a pass; what is learnt is summed afterwards in their order, so that threads change nothing.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "curve/fit.h"
+
+#define PASSES       4
+#define THREADS_MOST 256
+#define SPEND_VARIES 1.02 /* highest over lowest spend, below which it is constant */
+
+static enum obstacle obstacle_of(const struct campaign *campaign) {
+    if (campaign->count == 0)
+        return OBSTACLE_NO_SPEND;
+    if (!(campaign->users > 0))
+        return OBSTACLE_NO_USERS;
+    if (campaign->count == 1)
+        return OBSTACLE_ONE_ROW;
+    return campaign->spend_max < SPEND_VARIES * campaign->spend_min ? OBSTACLE_CONSTANT_SPEND : OBSTACLE_NONE;
+}
+
+static void summarise_campaign(struct campaign *campaign, struct fit_day *days) {
+    size_t kept = 0;
+    campaign->spend_min = INFINITY;
+    campaign->spend_max = campaign->spend = campaign->users = 0;
+    campaign->newest = MI_DATE_MISSING;
+    for (size_t i = 0; i < campaign->count; i++) {
+        struct fit_day day = days[campaign->first + i];
+        if (!(day.spend > 0))
+            continue;
+        days[campaign->first + kept++] = day;
+        campaign->spend_min = fmin(campaign->spend_min, day.spend);
+        campaign->spend_max = fmax(campaign->spend_max, day.spend);
+        campaign->spend += day.spend;
+        campaign->users += day.users;
+        campaign->newest = day.date > campaign->newest ? day.date : campaign->newest;
+    }
+    campaign->count = kept;
+    campaign->dispersion_own = NAN;
+    campaign->started = campaign->failed = false;
+    campaign->obstacle = obstacle_of(campaign);
+}
+
+void fit_portfolio_summarise(struct portfolio *portfolio) {
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        summarise_campaign(&portfolio->campaigns[i], portfolio->days);
+    portfolio->noise = fit_noise_default();
+    for (size_t i = 0; i < portfolio->day_count; i++)
+        if (portfolio->days[i].users != floor(portfolio->days[i].users))
+            portfolio->noise.counts = false;
+}
+
+struct worker {
+    struct portfolio *portfolio;
+    size_t first, step; /* which campaigns */
+    enum mi_status status;
+    struct mi_error error;
+};
+
+static size_t most_rows(const struct portfolio *portfolio) {
+    size_t most = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        if (portfolio->campaigns[i].count > most)
+            most = portfolio->campaigns[i].count;
+    return most;
+}
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    struct portfolio *portfolio = worker->portfolio;
+    struct solver *solver = NULL;
+    worker->status = fit_solver_new(most_rows(portfolio), &solver, &worker->error);
+    for (size_t i = worker->first; i < portfolio->campaign_count && worker->status == MI_OK;
+         i += worker->step)
+        if (portfolio->campaigns[i].count > 0)
+            worker->status = fit_solver_solve(solver, portfolio, &portfolio->campaigns[i], &worker->error);
+    fit_solver_free(solver);
+    return NULL;
+}
+
+/* Solves every campaign once. */
+static enum mi_status pass(struct portfolio *portfolio, struct mi_error *error) {
+    struct worker workers[THREADS_MOST];
+    pthread_t threads[THREADS_MOST];
+    bool running[THREADS_MOST];
+    size_t count = portfolio->threads < 1              ? 1
+                   : portfolio->threads < THREADS_MOST ? portfolio->threads
+                                                       : THREADS_MOST;
+    if (count > portfolio->campaign_count)
+        count = portfolio->campaign_count;
+    for (size_t i = 0; i < count; i++) {
+        workers[i] = (struct worker){.portfolio = portfolio, .first = i, .step = count};
+        running[i] = i > 0 && pthread_create(&threads[i], NULL, work, &workers[i]) == 0;
+    }
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (running[i])
+            pthread_join(threads[i], NULL);
+        else
+            work(&workers[i]); /* the first, and what the system would not start */
+        if (status == MI_OK && workers[i].status != MI_OK) {
+            status = workers[i].status;
+            mi_error_set(error, status, "%s", workers[i].error.text);
+        }
+    }
+    return status;
+}
+
+enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *error) {
+    fit_prior_start(portfolio);
+    fit_weekdays_start(portfolio);
+    for (int i = 0; i < PASSES; i++) {
+        enum mi_status status = pass(portfolio, error);
+        if (status != MI_OK)
+            return status;
+        if (i + 1 == PASSES)
+            break;
+        fit_noise_learn(portfolio);
+        fit_weekdays_learn(portfolio);
+        fit_prior_learn(portfolio);
+    }
+    return MI_OK;
+}

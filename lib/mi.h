@@ -1,0 +1,881 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * mi.h - the public header of libmi, the library behind the mi tools.
+ *
+ * Rules that hold for every function and are not said again below:
+ *
+ * Memory.   What mi_x_open(), mi_x_new(), mi_x_parse() or mi_x_fit() hands out belongs to the caller, who
+ *           gives it back with mi_x_close() or mi_x_free(); both accept NULL. A struct mi_text and every
+ *           `const char *` that a function returns is borrowed: it lives as long as the object it came from,
+ *           or, for a batch, until the next mi_reader_next(). Arguments are copied where they must outlive
+ *           the call.
+ * Missing.  A missing number is NaN, a missing text has data == NULL, a missing date is MI_DATE_MISSING.
+ *           Numbers that come out of the library are finite or missing, never infinite.
+ * Errors.   A function that can fail returns enum mi_status and fills `error`, which may be NULL. On failure
+ *           outputs are untouched unless said otherwise. Nothing prints, exits, or sets locale or signals.
+ *           What a user should be told without the run failing goes to a struct mi_notes.
+ * Threads.  Objects are not shared between threads unless said; there is no global mutable state but what
+ *           mi_init() sets once.
+ * Units.    Money is in one currency. Spend and budgets are per day. Dates are days since 1970-01-01 UTC.
+ */
+#ifndef MI_H
+#define MI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MI_VERSION       "0.1.0"
+#define MI_MONEY_LIMIT   1e15 /* money and counts beyond this are refused as impossible */
+#define MI_DATE_MISSING  INT32_MIN
+#define MI_INTERVAL      0.8 /* probability that an interval covers, unless an option says otherwise */
+#define MI_NUMBER_LENGTH 32  /* bytes that hold any number's text and its NUL */
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#define MI_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
+#else
+#define MI_PRINTF(text, first)
+#endif
+
+/* ---------------------------------------------------------------------------------------------------------
+ * base: start, errors, notes
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_status {
+    MI_OK = 0,
+    MI_NO,         /* the answer is no: a limit broken, nothing feasible */
+    MI_END,        /* no more input */
+    MI_CLOSED,     /* the reader of our output went away: end quietly */
+    MI_BAD_RECORD, /* one record is at fault, --rejects may take it */
+    MI_BAD_INPUT,  /* the input as a whole is at fault */
+    MI_BAD_ARGUMENT,
+    MI_NUMERIC, /* a computation that did not converge or is not defined */
+    MI_SYSTEM,  /* a file or the system refused */
+    MI_NO_MEMORY
+};
+
+/* Where and what. file, line, column are empty, 0, empty where they do not apply. */
+struct mi_error {
+    enum mi_status code;
+    uint64_t line; /* physical line in file, from 1 */
+    char file[256];
+    char column[128];
+    char text[640];
+};
+
+/* Sets the text and the code, leaves the place alone; returns `code`. Bytes of the text that a terminal
+ * could take for control sequences are shown escaped. error may be NULL. */
+enum mi_status mi_error_set(struct mi_error *error, enum mi_status code, const char *format, ...)
+    MI_PRINTF(3, 4);
+
+/* Writes "file:line: column 'name': text" with the parts that are there into `out`, always NUL-terminated. */
+void mi_error_format(const struct mi_error *error, char *out, size_t size);
+
+/* Receives what the user should know without the run failing (a replaced column, a fallback). */
+struct mi_notes {
+    void (*say)(void *user, const char *text); /* NULL: not wanted */
+    void *user;
+};
+
+/* Says one line to the notes; notes may be NULL. */
+void mi_notes_say(const struct mi_notes *notes, const char *format, ...) MI_PRINTF(2, 3);
+
+/* Sets process-wide state (GSL's error handler); call once before anything else. MI_BAD_ARGUMENT where
+ * `version` (pass MI_VERSION) is not the library's own. */
+enum mi_status mi_init(const char *version, struct mi_error *error);
+
+/* The library's version, as MI_VERSION was when it was built. */
+const char *mi_version(void);
+
+/* A borrowed run of bytes, not NUL-terminated. data == NULL: missing. */
+struct mi_text {
+    const char *data;
+    size_t size;
+};
+
+struct mi_text mi_text_of(const char *string);          /* of a C string; NULL gives missing */
+bool mi_text_equal(struct mi_text a, struct mi_text b); /* same bytes; missing equals missing */
+char *mi_text_copy(struct mi_text text);                /* malloc'ed, NUL-terminated; NULL: no memory */
+
+/* An ordered set of texts: each gets the number 0, 1, 2, ... in order of first appearance. Hash table;
+ * copies its texts. */
+struct mi_index;
+enum mi_status mi_index_new(struct mi_index **index, struct mi_error *error);
+void mi_index_free(struct mi_index *index);
+/* Number of `text`, which is added if new; *added (may be NULL) says whether. Missing counts as "". */
+enum mi_status mi_index_add(struct mi_index *index, struct mi_text text, size_t *number, bool *added,
+                            struct mi_error *error);
+/* Number of `text`, or SIZE_MAX. */
+size_t mi_index_find(const struct mi_index *index, struct mi_text text);
+size_t mi_index_size(const struct mi_index *index);
+/* The text with this number, NUL-terminated. */
+struct mi_text mi_index_text(const struct mi_index *index, size_t number);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * num: numbers and dates as text, in the C locale whatever the process's locale is
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Reads a decimal number that fills `text` exactly: no spaces, no hexadecimal, no inf or nan. Correctly
+ * rounded. false: not a number, or beyond the range of double. */
+bool mi_number_parse(struct mi_text text, double *value);
+
+/* Writes the shortest decimal that reads back to `value` (plain digits for 1e-7 <= |value| < 1e21, else with
+ * exponent) and a NUL; returns its length. A value that is not finite gives "". out: MI_NUMBER_LENGTH. */
+size_t mi_number_format(double value, char *out);
+
+/* Reads an ISO 8601 calendar date, optionally followed by a time of day ("2026-11-24", "2026-11-24T07:00Z",
+ * "2026-11-24 07:00:00"), as days since 1970-01-01. false: not such a date. */
+bool mi_date_parse(struct mi_text text, int32_t *days);
+
+/* Writes YYYY-MM-DD and a NUL; out: 11 bytes at least (years 0 to 9999). */
+void mi_date_format(int32_t days, char *out);
+
+/* 0 Monday ... 6 Sunday. */
+int mi_date_weekday(int32_t days);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * record: one reader, one writer; see mi-records(5)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_format { MI_FORMAT_AUTO, MI_FORMAT_CSV, MI_FORMAT_TSV, MI_FORMAT_NDJSON };
+
+struct mi_reader;
+struct mi_batch; /* some thousand rows of a reader */
+struct mi_writer;
+
+#define MI_NO_COLUMN SIZE_MAX
+
+struct mi_reader_options {
+    enum mi_format format;
+    const char *const *maps; /* "NEW=OLD": where a tool asks for NEW, OLD is read */
+    size_t map_count;
+    const char *rejects; /* file that takes bad records, or NULL: a bad record is an error */
+    bool whole;          /* the first batch holds all rows and lives until mi_reader_close() */
+    size_t buffer_size;  /* bytes asked of read() at once; 0: the default. Tests make it tiny */
+    struct mi_notes notes;
+};
+
+/* Opens `path` (NULL or "-": stdin) and reads its header (NDJSON: its first batch). options may be NULL.
+ * Zero bytes of input: MI_BAD_INPUT. */
+enum mi_status mi_reader_open(const char *path, const struct mi_reader_options *options,
+                              struct mi_reader **reader, struct mi_error *error);
+void mi_reader_close(struct mi_reader *reader);
+
+/* Ends reading well: commits the rejects file and says how many rows it took. */
+enum mi_status mi_reader_finish(struct mi_reader *reader, struct mi_error *error);
+
+enum mi_format mi_reader_format(const struct mi_reader *reader);
+const char *mi_reader_name(const struct mi_reader *reader); /* as messages name it: path, "-" for stdin */
+
+/* Columns known so far, in order (NDJSON: the union of the keys seen). */
+size_t mi_reader_column_count(const struct mi_reader *reader);
+struct mi_text mi_reader_column_name(const struct mi_reader *reader, size_t column);
+
+/* Whether a column is there under this name (after --map). */
+bool mi_reader_has(const struct mi_reader *reader, const char *name);
+
+/* Asks for a column by name (after --map) and gives its number for the functions below. A required column
+ * that is not there is MI_BAD_INPUT; one that is not required gives MI_NO_COLUMN, which mi_batch_*() takes
+ * and answers with missing. A name that stands twice in the header is refused here. */
+enum mi_status mi_reader_column(struct mi_reader *reader, const char *name, bool required, size_t *column,
+                                struct mi_error *error);
+
+/* The next batch, or MI_END with a batch of no rows. It ends where read() returned short, so that a stream
+ * does not stall. */
+enum mi_status mi_reader_next(struct mi_reader *reader, struct mi_batch **batch, struct mi_error *error);
+
+/* To be called with the error that a row caused: with --rejects and MI_BAD_RECORD the row goes to the file
+ * and MI_OK comes back (skip the row); else error->code. */
+enum mi_status mi_reader_reject(struct mi_reader *reader, const struct mi_batch *batch, size_t row,
+                                struct mi_error *error);
+
+size_t mi_batch_rows(const struct mi_batch *batch);
+uint64_t mi_batch_line(const struct mi_batch *batch, size_t row); /* physical line where the row starts */
+
+/* Decoded text of a cell; missing where empty, null or absent. NDJSON: numbers and nested values as written.
+ */
+enum mi_status mi_batch_text(const struct mi_batch *batch, size_t row, size_t column, struct mi_text *text,
+                             struct mi_error *error);
+
+/* What a number must be; or-ed together. */
+enum mi_number_rule {
+    MI_ANY = 0,
+    MI_FILLED = 1,   /* missing is an error */
+    MI_MONEY = 2,    /* 0 to MI_MONEY_LIMIT */
+    MI_POSITIVE = 4, /* above 0 */
+    MI_SIGNED = 8    /* with MI_MONEY: -MI_MONEY_LIMIT to MI_MONEY_LIMIT */
+};
+
+/* A cell as a number; NaN where missing. */
+enum mi_status mi_batch_number(const struct mi_batch *batch, size_t row, size_t column, unsigned rules,
+                               double *value, struct mi_error *error);
+
+/* A cell as a date; MI_DATE_MISSING where missing, which is an error with MI_FILLED. */
+enum mi_status mi_batch_date(const struct mi_batch *batch, size_t row, size_t column, unsigned rules,
+                             int32_t *days, struct mi_error *error);
+
+/* A cell as true/false, 1/0, yes/no in any case; `missing` where the column is not there. An empty cell in a
+ * column that is there is an error. */
+enum mi_status mi_batch_truth(const struct mi_batch *batch, size_t row, size_t column, bool missing,
+                              bool *value, struct mi_error *error);
+
+/* A cell's text, which may not be missing (ids). */
+enum mi_status mi_batch_id(const struct mi_batch *batch, size_t row, size_t column, struct mi_text *text,
+                           struct mi_error *error);
+
+/* An MI_BAD_RECORD error about a cell: fills file, line and column. For checks that a tool adds. */
+enum mi_status mi_batch_fault(const struct mi_batch *batch, size_t row, size_t column, struct mi_error *error,
+                              const char *format, ...) MI_PRINTF(5, 6);
+
+/* Numbers the rows by the text of a column; a text that comes twice is MI_BAD_INPUT that names it. For joins:
+ * the number of a text is the row. */
+enum mi_status mi_batch_index(const struct mi_batch *batch, size_t column, struct mi_index **index,
+                              struct mi_error *error);
+
+struct mi_writer_options {
+    enum mi_format format; /* AUTO: the reader's, CSV where there is none */
+    bool keep;             /* rename a column that would be replaced to NAME_in */
+    const char
+        *columns; /* NDJSON to CSV: the header of passed columns, by commas; NULL: keys of the first batch */
+    struct mi_notes notes;
+};
+
+/* Opens the output: `path` (NULL or "-": stdout). A regular file appears whole at mi_writer_close() or not at
+ * all. With a reader its columns pass through before the writer's own; with NULL only the writer's own are
+ * written. options may be NULL. */
+enum mi_status mi_writer_open(const char *path, struct mi_reader *reader,
+                              const struct mi_writer_options *options, struct mi_writer **writer,
+                              struct mi_error *error);
+
+/* Declares a computed column, before the first row. A name that the reader has is replaced in place. */
+enum mi_status mi_writer_column(struct mi_writer *writer, const char *name, size_t *slot,
+                                struct mi_error *error);
+
+/* Leaves a passed column out, before the first row. */
+enum mi_status mi_writer_drop(struct mi_writer *writer, size_t column, struct mi_error *error);
+
+/* The value of a computed column in the row being made; a slot that is not set is missing. */
+void mi_writer_number(struct mi_writer *writer, size_t slot, double value);
+void mi_writer_text(struct mi_writer *writer, size_t slot, struct mi_text value);
+void mi_writer_date(struct mi_writer *writer, size_t slot, int32_t days);
+/* A JSON text (object, array, true, null): nested in NDJSON, one quoted field in CSV. */
+void mi_writer_json(struct mi_writer *writer, size_t slot, struct mi_text value);
+
+/* Writes one row: the passed fields of (batch, row), then the computed ones, which are then unset. batch NULL
+ * where the writer has no reader. */
+enum mi_status mi_writer_row(struct mi_writer *writer, const struct mi_batch *batch, size_t row,
+                             struct mi_error *error);
+
+/* Hands what was written so far to the system. */
+enum mi_status mi_writer_flush(struct mi_writer *writer, struct mi_error *error);
+
+/* Ends well: header if no row came, all bytes out, the file fsync'ed and renamed. Frees the writer in any
+ * case. */
+enum mi_status mi_writer_close(struct mi_writer *writer, struct mi_error *error);
+
+/* Ends badly: -o FILE does not appear; on stdout, once bytes went out, an unfinished record follows, which
+ * every reader refuses. Frees the writer. */
+void mi_writer_abort(struct mi_writer *writer);
+
+/* A whole file at once, written beside, fsync'ed, renamed (summaries, models, plots). */
+enum mi_status mi_file_write(const char *path, struct mi_text content, struct mi_error *error);
+
+/* The whole of a file, NUL-terminated, malloc'ed. limit: MI_BAD_INPUT beyond that many bytes. */
+enum mi_status mi_file_read(const char *path, size_t limit, char **content, size_t *size,
+                            struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * cost: spend to total costs, profit, ROI (SPEC 1.4)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The defaults. */
+#define MI_COST_ATTRIBUTION_PLATFORM   0.02
+#define MI_COST_AGENCY                 0.15
+#define MI_COST_INFRASTRUCTURE         0.01
+#define MI_COST_TEAM                   0.02 /* one marketer at 10,000 a month for 500,000 of spend a month */
+#define MI_COST_CREATIVE_LIFETIME_DAYS 30
+
+/* Shares of spend, but for the last, which is days. */
+struct mi_cost_rates {
+    double attribution_platform;
+    double agency; /* where the campaign has one */
+    double infrastructure;
+    double team;
+    double creative_lifetime_days; /* where the campaign does not say */
+};
+
+struct mi_cost_rates mi_cost_rates_default(void);
+
+/* Costs of one campaign. */
+struct mi_campaign_costs {
+    double rate;  /* total costs per unit of spend, the spend itself included: 1 and more */
+    double fixed; /* a day, due at zero spend too */
+};
+
+struct mi_costs {
+    double attribution_platform, agency, creative, infrastructure, team;
+    double total; /* spend and all parts */
+};
+
+/* The parts at a spend; creative is `creative_cost` spread over `lifetime_days`. */
+struct mi_costs mi_costs_at(const struct mi_cost_rates *rates, bool has_agency, double creative_cost,
+                            double lifetime_days, double spend);
+struct mi_campaign_costs mi_campaign_costs_of(const struct mi_cost_rates *rates, bool has_agency,
+                                              double creative_cost, double lifetime_days);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * curve: spend per day to users per average weekday; see "A curve" in mi-records(5)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_curve_family {
+    MI_CURVE_HILL,     /* ceiling half shape */
+    MI_CURVE_MM,       /* ceiling half */
+    MI_CURVE_EXP,      /* ceiling half */
+    MI_CURVE_GOMPERTZ, /* ceiling middle rate */
+    MI_CURVE_LOGISTIC, /* ceiling middle rate */
+    MI_CURVE_POWER,    /* scale exponent */
+    MI_CURVE_LOG,      /* scale spread */
+    MI_CURVE_POINTS,   /* spend:CPA pairs */
+    MI_CURVE_MIX       /* weighted mean of curves */
+};
+
+struct mi_curve_point {
+    double spend, cpa;
+};
+
+struct mi_curve {
+    enum mi_curve_family family;
+    double parameter[3]; /* in text order */
+    size_t count;        /* points or parts */
+    struct mi_curve_point *points;
+    struct mi_curve *parts; /* of a mix */
+    double *weights;        /* of a mix, as given; they are divided by their sum */
+};
+
+/* Reads a curve's text ("hill(ceiling=5321.4 half=18250 shape=1.31)"); MI_BAD_RECORD says what is wrong.
+ * Parameters are above 0 and at most MI_MONEY_LIMIT (shape 100, exponent 10), the users of points may not
+ * fall, a mix holds no mix. Free the insides with mi_curve_clear(). */
+enum mi_status mi_curve_parse(struct mi_text text, struct mi_curve *curve, struct mi_error *error);
+/* malloc'ed text, NUL-terminated; NULL: no memory.
+ * What it wrote reads back to the same curve and the same text. */
+char *mi_curve_format(const struct mi_curve *curve);
+void mi_curve_clear(struct mi_curve *curve);
+const char *mi_curve_family_name(enum mi_curve_family family);
+bool mi_curve_family_parse(struct mi_text name, enum mi_curve_family *family);
+
+/* Users a day at a spend a day: 0 at 0, increasing. */
+double mi_curve_users(const struct mi_curve *curve, double spend);
+/* d users / d spend: its inverse is the marginal CPA. points: the slope to the left of a knot, 0 beyond the
+ * last. May be infinite at 0 (shapes below 1). */
+double mi_curve_slope(const struct mi_curve *curve, double spend);
+/* The most users there can be; NaN for families without a ceiling and points. */
+double mi_curve_ceiling(const struct mi_curve *curve);
+/* Share of the ceiling reached at a spend, 0 to 1; NaN where there is no ceiling. */
+double mi_curve_saturation(const struct mi_curve *curve, double spend);
+/* d slope / d spend above spend 0; 0 within the pieces of points. */
+double mi_curve_second_derivative(const struct mi_curve *curve, double spend);
+/* Number of parameters (of all parts, for a mix; 0 for points), and d users / d log(parameter) for each, in
+ * text order: with `curve_cov` the variance of users by the delta method. */
+size_t mi_curve_parameter_count(const struct mi_curve *curve);
+void mi_curve_gradient(const struct mi_curve *curve, double spend, double *gradient);
+/* The last spend of points (of any part, for a mix); NaN where there are none. */
+double mi_curve_last_point(const struct mi_curve *curve);
+
+/* The spend within [low, high] where ltv * users(spend) - rate * spend is largest: global, kinks and S-shapes
+ * included; the smallest where several are. high may be infinite: the search ends at MI_MONEY_LIMIT then. NaN
+ * where low > high, ltv or rate is negative or anything is missing. */
+double mi_curve_best_spend(const struct mi_curve *curve, double ltv, double rate, double low, double high);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * fit: daily rows to curves (lib/curve)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Fits one curve a campaign to the days of a portfolio. Users of a day are the curve at the day's spend times
+ * a weekday factor, with variance poisson * mean + dispersion * mean^2 and a share of outliers. What a
+ * campaign does not tell comes from the portfolio (and from the campaign's group within it): every parameter
+ * has a normal prior, in logs, whose centre and spread are learnt from all campaigns (empirical Bayes, EM;
+ * Efron & Morris 1975, Laird & Louis 1987). Weighted least squares by GSL's trust region, reweighted for
+ * outliers and variance until it stands. What could not be fitted falls back to the portfolio and says so. */
+struct mi_curve_fit;
+
+struct mi_curve_fit_options {
+    bool any_family;             /* take the family that extrapolates best in the portfolio's own backtest */
+    enum mi_curve_family family; /* else this one: MI_CURVE_HILL, MI_CURVE_MM or MI_CURVE_EXP */
+    bool sum_duplicates;         /* add up the rows of a campaign and date, instead of refusing them */
+    unsigned long threads;       /* 0: one */
+};
+
+/* How a curve came about. */
+enum mi_curve_fit_status {
+    MI_CURVE_FIT_OWN,      /* the shape is mostly the campaign's own */
+    MI_CURVE_FIT_SHRUNK,   /* fitted, mostly the portfolio's shape */
+    MI_CURVE_FIT_PORTFOLIO /* the portfolio's shape: the note says why */
+};
+const char *mi_curve_fit_status_name(enum mi_curve_fit_status status);
+
+#define MI_CURVE_COVARIANCE_MOST 6
+
+/* One campaign's result. */
+struct mi_curve_fit_row {
+    struct mi_text campaign_id; /* "*": the portfolio's pooled curve, a campaign that nothing is known of */
+    struct mi_curve curve;      /* holds no memory of its own */
+    double covariance[MI_CURVE_COVARIANCE_MOST]; /* of the log parameters: lower triangle, in text order */
+    size_t covariance_count;
+    double spend_min, spend_max; /* lowest above 0 and highest spend of the rows used */
+    double dispersion;           /* of a day's users: variance = mean + dispersion * mean^2 for counts */
+    int32_t asof;                /* newest date used */
+    size_t n, n_outliers;        /* rows used; those that the fit takes for outliers */
+    double error;                /* sum of |users - fitted| / sum of users, over the rows used */
+    double aicc;                 /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
+    double weight_level, weight_shape; /* share that is the campaign's own, 0 to 1; the rest is prior */
+    enum mi_curve_fit_status status;
+    char note[200]; /* why, in words; may be empty */
+};
+
+enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, struct mi_curve_fit **fit,
+                                struct mi_error *error);
+void mi_curve_fit_free(struct mi_curve_fit *fit);
+
+/* Adds a row, in any order. date may be missing, in all rows or in none: then each row is one period and
+ * there are no weekdays. line is for messages. MI_BAD_RECORD: the id is "*", an amount is impossible. */
+enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaign_id, int32_t date,
+                                double spend, double users, uint64_t line, struct mi_error *error);
+
+/* Says to which group a campaign belongs: texts from the widest to the narrowest attribute. Each level's
+ * prior is shrunk to the one above. The last call for a campaign holds; unknown campaigns are ignored. */
+enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                  const struct mi_text *attributes, size_t count, struct mi_error *error);
+
+/* Fits. Notes: what was left out and what fell back, with counts. MI_BAD_INPUT: a campaign has a date twice.
+ */
+enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
+                                struct mi_error *error);
+
+/* Results after the run: campaigns in order of first appearance, then the pooled row; 0 where nothing was
+ * added. */
+size_t mi_curve_fit_count(const struct mi_curve_fit *fit);
+void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * ltv: what a user will be worth (lib/ltv)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Segments are the values of a few columns in an order from coarse to fine (network, targeting, geo,
+ * creative). The model says what a user of a segment is worth: segment means shrunk up this hierarchy. */
+#define MI_LTV_COLUMNS_MOST 16
+
+/* A row of a history: one user, or users that are alike. */
+struct mi_ltv_row {
+    const struct mi_text *values; /* one per column; missing counts as "" */
+    double users;                 /* 1 for one user; a row with 0 says nothing */
+    double mean;                  /* LTV per user */
+    double sd;                    /* standard deviation between them; NaN: not known */
+    int32_t installed;            /* MI_DATE_MISSING: old enough */
+};
+
+struct mi_ltv_history;
+
+struct mi_ltv_history_options {
+    const char *const *columns; /* names, coarse to fine */
+    size_t column_count;        /* 1 to MI_LTV_COLUMNS_MOST */
+    int32_t as_of;              /* MI_DATE_MISSING: the newest installed */
+    int min_age;                /* days from install to as_of that a user must have */
+    bool folds;                 /* for a model file: keep folds apart and take a fingerprint */
+};
+
+struct mi_ltv_history_summary {
+    uint64_t rows;
+    double users, young_users;           /* old enough; not */
+    size_t segments;                     /* with users who are old enough */
+    int32_t as_of;                       /* MI_DATE_MISSING: no date was seen */
+    int32_t first_install, last_install; /* of those who are old enough, where known */
+};
+
+/* A history is read row by row and kept as sums by segment (and by day for the last min_age days): memory
+ * does not grow with the number of users. */
+enum mi_status mi_ltv_history_new(const struct mi_ltv_history_options *options,
+                                  struct mi_ltv_history **history, struct mi_error *error);
+/* MI_BAD_RECORD: the row cannot be (more than MI_MONEY_LIMIT users in all). */
+enum mi_status mi_ltv_history_add(struct mi_ltv_history *history, const struct mi_ltv_row *row,
+                                  struct mi_error *error);
+/* Ends the history; summary may be NULL. */
+enum mi_status mi_ltv_history_finish(struct mi_ltv_history *history, struct mi_ltv_history_summary *summary,
+                                     struct mi_error *error);
+void mi_ltv_history_free(struct mi_ltv_history *history);
+
+struct mi_ltv_model;
+
+/* Fits the hierarchy to a finished history. A segment's mean lies about its parent's with a standard
+ * deviation that is a share of it, one share per level, estimated by restricted maximum likelihood under a
+ * weak prior (Chung and others 2013, Psychometrika 78); the variance between users is proportional to the
+ * squared mean. Means and their variances then follow exactly, by two passes over the tree. Nobody old
+ * enough: MI_BAD_INPUT. */
+enum mi_status mi_ltv_fit(const struct mi_ltv_history *history, const struct mi_notes *notes,
+                          struct mi_ltv_model **model, struct mi_error *error);
+void mi_ltv_model_free(struct mi_ltv_model *model);
+
+/* A model as one JSON file; reading checks format, version, tool, shape, ranges and the checksum. Writing
+ * needs values in UTF-8. */
+enum mi_status mi_ltv_model_write(const struct mi_ltv_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_ltv_model_read(const char *path, struct mi_ltv_model **model, struct mi_error *error);
+
+size_t mi_ltv_model_column_count(const struct mi_ltv_model *model);
+const char *mi_ltv_model_column(const struct mi_ltv_model *model, size_t column);
+
+/* How well means are predicted that the model has not seen: five folds of the history's rows, each predicted
+ * from the other four. NaN where a figure is not defined. */
+struct mi_ltv_holdout {
+    double users;          /* held out, over all folds */
+    double rmse;           /* of the held-out segment means, weighted by users */
+    double rmse_portfolio; /* the same, were every segment given the portfolio's mean */
+    double rmse_segment;   /* the same, were it given its own mean (the portfolio's where it has none) */
+    double wape;           /* percent: sum of users * |error| / sum of users * mean */
+    double coverage;       /* share of held-out means within their 80 % interval */
+};
+struct mi_ltv_holdout mi_ltv_model_holdout(const struct mi_ltv_model *model);
+
+/* Puts a history's segments in the place of the model's (or adds their users, where the two are known to
+ * share none) and infers all means anew with the model's spreads. Columns must be the same. */
+enum mi_status mi_ltv_model_update(struct mi_ltv_model *model, const struct mi_ltv_history *history,
+                                   bool independent, struct mi_error *error);
+
+struct mi_ltv_estimate {
+    double ltv;       /* mean LTV of the segment's users */
+    double se;        /* its standard error; NaN where not known, as the two below */
+    double low, high; /* interval of the mean */
+    size_t depth;     /* columns whose values are known, from the first; 0: the portfolio's mean */
+};
+
+/* What a user of the segment `values` is worth; level: of the interval, as MI_INTERVAL. A value never seen
+ * falls back to its parent's mean, with the spread of what might lie below. The interval is lognormal, moved
+ * up a little as Edgeworth's expansion has it for skewed data (Hall 1992). */
+enum mi_status mi_ltv_predict(struct mi_ltv_model *model, const struct mi_text *values, double level,
+                              struct mi_ltv_estimate *estimate, struct mi_error *error);
+
+enum mi_ltv_confidence { MI_LTV_LOW, MI_LTV_MEDIUM, MI_LTV_HIGH };
+const char *mi_ltv_confidence_name(enum mi_ltv_confidence confidence); /* low, medium, high */
+
+/* LTV by source (SPEC 1.1). */
+struct mi_ltv_rule {
+    double high;   /* more users than this: confidence high */
+    double medium; /* more than this: medium; else low */
+    bool plain;    /* with confidence high the users' own mean, else the model; not set: always the model */
+    double level;  /* of the interval */
+};
+
+struct mi_ltv_source {
+    struct mi_ltv_estimate estimate;
+    double users; /* of the segment in the history, old enough */
+    enum mi_ltv_confidence confidence;
+};
+
+/* `history` counts the users (and with rule->plain gives their mean); `model` is its own fit, or one read and
+ * (without rule->plain) updated with it. */
+enum mi_status mi_ltv_by_source(struct mi_ltv_model *model, struct mi_ltv_history *history,
+                                const struct mi_ltv_rule *rule, const struct mi_text *values,
+                                struct mi_ltv_source *source, struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * accuracy: predictions against actuals (lib/accuracy)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Errors are predicted - actual. A row without an actual or without a prediction is counted, not judged. */
+struct mi_accuracy;
+
+struct mi_accuracy_options {
+    bool by_campaign; /* rows are told apart by campaign: steps and scales within each */
+    bool by_date;     /* rows are put in order of date within a campaign: keeps 32 bytes a row; not set: as
+                         they come */
+};
+
+struct mi_accuracy_row {
+    struct mi_text campaign;
+    int32_t date;
+    double predicted, actual;
+    double low, high; /* the prediction's interval; NaN: none */
+};
+
+enum mi_figure {
+    MI_FIGURE_MAE,       /* mean of |error| */
+    MI_FIGURE_MAPE,      /* percent: mean of |error / actual|, actuals of 0 left out */
+    MI_FIGURE_RMSE,      /* root of the mean of error^2 */
+    MI_FIGURE_WAPE,      /* percent: sum of |error| / sum of |actual| */
+    MI_FIGURE_SMAPE,     /* percent, 0 to 200: mean of 2 |error| / (|predicted| + |actual|) */
+    MI_FIGURE_MASE,      /* mean of |error| / (mean step of the campaign's actuals): Hyndman, Koehler 2006 */
+    MI_FIGURE_BIAS,      /* mean of error */
+    MI_FIGURE_BIAS_PCT,  /* percent: sum of error / sum of |actual| */
+    MI_FIGURE_DIRECTION, /* share of steps where predicted and actual move the same way */
+    MI_FIGURE_COVERAGE,  /* share of actuals within [low, high] */
+    MI_FIGURE_COUNT
+};
+
+struct mi_accuracy_result {
+    uint64_t n;                                      /* rows judged */
+    uint64_t n_campaigns;                            /* among them; 0 where they are not told apart */
+    uint64_t n_zero_actual;                          /* among them */
+    uint64_t n_missing_actual, n_missing_prediction; /* not judged */
+    double figure[MI_FIGURE_COUNT];                  /* NaN: not defined */
+    double error[MI_FIGURE_COUNT]; /* standard errors; with several campaigns each is a cluster of its rows */
+};
+
+const char *mi_figure_name(enum mi_figure figure);
+/* Finds a figure by its name; false: no such. */
+bool mi_figure_find(struct mi_text name, enum mi_figure *figure);
+
+enum mi_status mi_accuracy_new(const struct mi_accuracy_options *options, struct mi_accuracy **accuracy,
+                               struct mi_error *error);
+enum mi_status mi_accuracy_add(struct mi_accuracy *accuracy, const struct mi_accuracy_row *row,
+                               struct mi_error *error);
+enum mi_status mi_accuracy_finish(struct mi_accuracy *accuracy, struct mi_accuracy_result *result,
+                                  struct mi_error *error);
+void mi_accuracy_free(struct mi_accuracy *accuracy);
+
+/* A limit as text: "cpa.mape>30", with > >= < or <=. It is broken where the comparison holds. */
+struct mi_accuracy_limit {
+    struct mi_text metric; /* borrowed from the text parsed */
+    enum mi_figure figure;
+    char comparison[3];
+    double bound;
+};
+enum mi_status mi_accuracy_limit_parse(const char *text, struct mi_accuracy_limit *limit,
+                                       struct mi_error *error);
+/* Whether `value` breaks the limit; false for NaN. */
+bool mi_accuracy_limit_broken(const struct mi_accuracy_limit *limit, double value);
+
+/* One figure of two runs. */
+struct mi_accuracy_change {
+    enum mi_figure figure;
+    double before, before_error, before_freedom; /* value, standard error, its degrees of freedom */
+    double after, after_error, after_freedom;
+    double worse;  /* out: by how much `after` is worse (above 0), in the figure's units */
+    double chance; /* out: of as much or more by noise alone; NaN: cannot be said */
+    bool broken;   /* out: worse by more than noise, all changes taken together */
+};
+
+/* Judges changes together: one-sided Welch tests (runs taken as independent), and Holm's correction, so that
+ * with no true change the chance that any is called broken is at most `significance`. Larger is worse but for
+ * bias (its size), direction (smaller) and coverage (distance from `level`). */
+void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * optimize: allocation of a budget (lib/optimize)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What one spend on a campaign brings, a day; also the totals of a portfolio. */
+struct mi_outcome {
+    double spend, users;
+    double cpa;          /* spend / users; missing without users */
+    double marginal_cpa; /* of the next user; missing where no further one comes, and for a portfolio */
+    double revenue;      /* users * ltv */
+    double roas;         /* revenue / spend; missing at spend 0 */
+    double total_costs;  /* spend and all that comes with it */
+    double profit;       /* revenue - total_costs */
+    double roi;          /* profit / total_costs * 100; missing at spend 0 */
+};
+
+struct mi_outcome mi_outcome_at(const struct mi_curve *curve, double ltv,
+                                const struct mi_campaign_costs *costs, double spend);
+/* The same from a number of users that is known; marginal_cpa is missing. */
+struct mi_outcome mi_outcome_of(double spend, double users, double ltv,
+                                const struct mi_campaign_costs *costs);
+/* The totals of several, ratios formed of the sums. */
+struct mi_outcome mi_outcome_sum(const struct mi_outcome *outcomes, size_t count);
+
+/* What is maximised over the portfolio. users, revenue, costs: sums over the campaigns. */
+enum mi_objective {
+    MI_OBJECTIVE_PROFIT,
+    MI_OBJECTIVE_WEIGHTED, /* per campaign roi * ROI% + revenue * revenue / 10000 + cac * 100 users / costs,
+                              summed; below the floor spend the first and last term are those at the floor in
+                              proportion to spend */
+    MI_OBJECTIVE_REVENUE,
+    MI_OBJECTIVE_USERS,
+    MI_OBJECTIVE_ROI, /* of the portfolio: (revenue / costs - 1) * 100 */
+    MI_OBJECTIVE_ROAS /* of the portfolio: revenue / spend */
+};
+
+struct mi_objective_weights {
+    double roi, revenue, cac; /* 0 and above, not all 0 */
+};
+
+/* A campaign that gets a share. */
+struct mi_allocation_campaign {
+    struct mi_text id; /* for messages */
+    const struct mi_curve *curve;
+    double ltv;
+    struct mi_campaign_costs costs;
+    double min_budget; /* 0: none */
+    double max_budget; /* INFINITY: none */
+    double today;      /* today's budget, NaN: not known */
+};
+
+struct mi_allocation_problem {
+    const struct mi_allocation_campaign *campaigns;
+    size_t count;
+    double budget; /* a day */
+    bool at_most;  /* up to the budget; else it is spent whole */
+    enum mi_objective objective;
+    struct mi_objective_weights weights; /* of MI_OBJECTIVE_WEIGHTED */
+    double floor_share; /* of today's budget, else of the equal split: where its terms become linear */
+};
+
+enum mi_binding { MI_BINDING_NONE, MI_BINDING_MIN, MI_BINDING_MAX };
+
+struct mi_allocation {
+    size_t count;
+    double *spend; /* per campaign: whole cents (finer where budgets are small), summing to the budget */
+    enum mi_binding *binding;
+    double total;       /* sum of spend */
+    double objective;   /* value reached */
+    double upper_bound; /* no allocation has more (Lagrangian bound); NaN where none is known */
+    double price;       /* what one more unit of budget would add to the objective (the dual's multiplier) */
+};
+
+/* Allocates the budget. Separable objectives: Lagrangian dual with one-dimensional problems on concave
+ * envelopes (Everett 1963; the gap is at most one campaign's, Shapley-Folkman), branch and bound on the
+ * campaign that the envelope splits; portfolio ratios by Dinkelbach's iteration (1967) on top. Where the
+ * bound leaves something to gain, NLopt SLSQP starts from that result, the equal split and today's budgets,
+ * up to some hundred campaigns. Every candidate is checked against all limits; the best feasible one is kept.
+ *
+ * MI_NO names limits that contradict; MI_BAD_ARGUMENT a number that cannot be (missing or negative ltv,
+ * weights, budget), MI_NUMERIC a curve that gives no number; both name the campaign. Of equal campaigns the
+ * one with the lower id gets more. Clear with mi_allocation_clear(). */
+enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct mi_allocation *allocation,
+                           struct mi_error *error);
+void mi_allocation_clear(struct mi_allocation *allocation);
+
+/* The value of the objective for given spends. */
+double mi_objective_value(const struct mi_allocation_problem *problem, const double *spend);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * scenario: what-if (lib/scenario)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What changes in a scenario. */
+struct mi_scenario {
+    struct mi_text name;
+    double budget_multiplier; /* of the budget, 0 and above */
+    double ltv_adjustment;    /* fraction: 0.1 is 10 % more; above -1 */
+    double cpa_adjustment;    /* of the CPA at the scenario's budget; above -1 */
+    double probability;       /* in the expected value; missing or 0: none */
+};
+
+/* The five that come with the tools (share/scenarios/default.csv holds the same). */
+const struct mi_scenario *mi_scenarios_default(size_t *count);
+
+/* MI_BAD_ARGUMENT that names what cannot be: no name, a multiplier, adjustment or probability out of range.
+ */
+enum mi_status mi_scenario_check(const struct mi_scenario *scenario, struct mi_error *error);
+/* Whether the probabilities make an expected value: they sum to 1 (to 1e-9). */
+enum mi_status mi_scenarios_check_expected(const struct mi_scenario *scenarios, size_t count,
+                                           struct mi_error *error);
+
+/* What a campaign with this budget brings in the scenario: CPA = the curve's at the new budget * (1 +
+ * cpa_adjustment), users = budget / CPA, ltv * (1 + ltv_adjustment). */
+struct mi_outcome mi_scenario_outcome(const struct mi_scenario *scenario, const struct mi_curve *curve,
+                                      double ltv, const struct mi_campaign_costs *costs, double budget);
+
+/* The mean of one outcome per scenario, weighted by probability: spend, users, revenue, costs and profit are
+ * expected values, the ratios are formed of them. */
+struct mi_outcome mi_scenario_expected(const struct mi_scenario *scenarios, const struct mi_outcome *outcomes,
+                                       size_t count);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * simulate: data with known truth (lib/simulate)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* How the spends of a campaign lie to its half saturation, and what family its curve is of. */
+enum mi_simulation_condition {
+    MI_SIMULATE_STANDARD,    /* Hill, spends through 0.3 to 1.2 of half saturation */
+    MI_SIMULATE_RANDOM_SPAN, /* Hill, highest spend log-uniform 0.3 to 2 of half, lowest 0.15 to 0.6 of that
+                              */
+    MI_SIMULATE_NO_HILL,     /* two steps, threshold, log, exponential in turn; spends as in the standard */
+    MI_SIMULATE_LOW_SPEND    /* Hill, spends through 0.1 to 0.5 of half saturation */
+};
+
+enum mi_simulation_noise {
+    MI_SIMULATE_COUNTS,    /* whole conversions: Poisson with a gamma mean, dispersion 20 */
+    MI_SIMULATE_LOGNORMAL, /* conversions times a lognormal of 15 %, mean 1 */
+    MI_SIMULATE_EXACT      /* none: the mean itself */
+};
+
+struct mi_simulation {
+    uint64_t seed;
+    int32_t start;     /* first day, or first install date */
+    size_t days;       /* 1 and more */
+    size_t history;    /* days over which users install, 1 and more */
+    double attributes; /* 0 to 1: share of the curves' variance that the campaigns' attributes explain */
+    double outliers;   /* share of days whose conversions are multiplied by 0 to 0.3 or 2.5 to 5 */
+    enum mi_simulation_condition condition;
+    enum mi_simulation_noise noise;
+};
+
+/* Seed 1, 90 days from 2026-01-01, installs over 365 days, attributes 0, outliers 0.02, standard, counts. */
+struct mi_simulation mi_simulation_default(void);
+
+/* Where users come from. Its texts live as long as the program. */
+struct mi_simulated_segment {
+    const char *ad_network, *targeting_strategy, *geo, *creative_format;
+    double ltv; /* the true mean of ltv_90d */
+};
+
+struct mi_simulated_day {
+    int32_t date;
+    double spend, conversions;
+};
+
+struct mi_simulated_campaign {
+    char campaign_id[24];
+    struct mi_simulated_segment segment;
+    const char *os;
+    double daily_budget; /* mean spend of the last week, rounded */
+    double min_budget, max_budget;
+    bool has_agency, auto_optimization;
+    double creative_production_cost, creative_lifetime_days;
+    struct mi_curve curve; /* the truth: mean users of an average weekday */
+    double weekday[7];     /* factors of Monday to Sunday, 0.80 to 1.25, mean 1 */
+    struct mi_simulated_day *days;
+    size_t day_count;
+    double spend_min, spend_max; /* of these days */
+};
+
+struct mi_simulated_user {
+    char user_id[24];
+    struct mi_simulated_segment segment;
+    int32_t install_date;
+    double ltv_90d; /* accrued by the end of the history: a user younger than 90 days has a part of it */
+};
+
+/* A portfolio of campaigns and its users with known truth. Half saturation is log-uniform 500 to 30,000, CPA
+ * at half saturation lognormal around 20, Hill shapes half uniform 0.7 to 1 and half 1 to 3; spend is an
+ * AR(1) walk rescaled to its span. Three in four users never pay, payers are lognormal, the mean is that of
+ * the segment. Campaign n has a random number generator of its own: it is the same whatever others are asked
+ * for, and its truth whatever days and noise are. Nothing is shared between simulators. */
+struct mi_simulator;
+enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_simulator **simulator,
+                                struct mi_error *error);
+void mi_simulator_free(struct mi_simulator *simulator);
+
+/* Campaign `number`, from 0, with its days; borrowed until the next call. */
+enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t number,
+                                     const struct mi_simulated_campaign **campaign, struct mi_error *error);
+
+/* The next user. */
+void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user *user);
+
+/* All segments there are, in a fixed order. */
+size_t mi_simulator_segment_count(const struct mi_simulator *simulator);
+struct mi_simulated_segment mi_simulator_segment(const struct mi_simulator *simulator, size_t number);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The allocation: checks, the global search and its bound, local steps where something is left to gain, whole
+ * cents, and what binds.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "optimize/branch.h"
+#include "optimize/limits.h"
+#include "optimize/local.h"
+#include "optimize/objective.h"
+#include "optimize/ties.h"
+
+#define GAP              1e-7 /* relative: nothing left to gain */
+#define LOCAL_MOST       200  /* campaigns that SLSQP is tried on: its time grows with the cube */
+#define RATIO_STEPS      50   /* of Dinkelbach's iteration, which converges faster than linearly */
+#define RATIO_PRECISION  1e-13
+#define BINDING_RELATIVE 1e-9
+
+struct run {
+    const struct mi_allocation_problem *problem;
+    struct limits limits;
+    struct term *terms;
+    double *trial;
+    struct mi_allocation *allocation;
+    struct mi_error *error;
+};
+
+static enum mi_status no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
+/* Maximises the sum of the terms for a given ratio t. */
+static enum mi_status maximise_terms(struct run *run, double t, double *spend, double *bound, double *price) {
+    size_t culprit = 0;
+    for (size_t i = 0; i < run->problem->count; i++)
+        run->terms[i] = objective_term(run->problem, i, t);
+    enum mi_status status = branch_maximise(run->terms, &run->limits, GAP, spend, bound, price, &culprit);
+    if (status == MI_NUMERIC) {
+        struct mi_text id = run->problem->campaigns[culprit].id;
+        return mi_error_set(run->error, MI_NUMERIC,
+                            "campaign '%.*s': its curve gives no number within its limits", (int)id.size,
+                            id.data);
+    }
+    if (status == MI_NO)
+        return mi_error_set(run->error, MI_NO, "the limits leave no allocation");
+    return status ? no_memory(run->error) : MI_OK;
+}
+
+/* The least that the denominator of a ratio can be. */
+static double least_denominator(const struct run *run) {
+    const struct mi_allocation_problem *problem = run->problem;
+    double least = 0, low = 0, rate_least = INFINITY;
+    bool roi = problem->objective == MI_OBJECTIVE_ROI;
+    for (size_t i = 0; i < problem->count; i++) {
+        double rate = roi ? problem->campaigns[i].costs.rate : 1;
+        least += rate * run->limits.low[i] + (roi ? problem->campaigns[i].costs.fixed : 0);
+        low += run->limits.low[i];
+        rate_least = fmin(rate_least, rate);
+    }
+    return problem->at_most || problem->count == 0 ? least
+                                                   : least + rate_least * fmax(0, problem->budget - low);
+}
+
+/* Dinkelbach: the ratio is best where the best of numerator - t * denominator is 0; each such maximum gives a
+ * better ratio to go on with. */
+static enum mi_status maximise_ratio(struct run *run) {
+    struct mi_allocation *allocation = run->allocation;
+    double least = least_denominator(run);
+    double numerator, denominator, price = NAN, t = 0;
+    objective_ratio(run->problem, allocation->spend, &numerator, &denominator);
+    if (!(least > 0)) /* all spends and costs are 0: there is no ratio and nothing to choose */
+        return MI_OK;
+    if (denominator > 0)
+        t = numerator / denominator;
+    for (int step = 0; step < RATIO_STEPS; step++) {
+        double bound;
+        enum mi_status status = maximise_terms(run, t, run->trial, &bound, &price);
+        if (status)
+            return status;
+        allocation->upper_bound = fmin(
+            allocation->upper_bound, objective_of_ratio(run->problem->objective, t + fmax(0, bound) / least));
+        allocation->price =
+            price / least *
+            (objective_of_ratio(run->problem->objective, 1) - objective_of_ratio(run->problem->objective, 0));
+        objective_ratio(run->problem, run->trial, &numerator, &denominator);
+        double better = numerator / denominator;
+        if (!(better > t * (1 + RATIO_PRECISION)) && step > 0)
+            break;
+        if (better > t)
+            memcpy(allocation->spend, run->trial, run->problem->count * sizeof *run->trial);
+        t = fmax(t, better);
+    }
+    return MI_OK;
+}
+
+static enum mi_status search_globally(struct run *run) {
+    struct mi_allocation *allocation = run->allocation;
+    if (objective_is_ratio(run->problem->objective)) {
+        allocation->upper_bound = INFINITY;
+        enum mi_status status = maximise_ratio(run);
+        if (!isfinite(allocation->upper_bound))
+            allocation->upper_bound = NAN;
+        return status;
+    }
+    return maximise_terms(run, 0, allocation->spend, &allocation->upper_bound, &allocation->price);
+}
+
+/* Starts for the local step. */
+static void start_equal(const struct run *run, double *spend) {
+    for (size_t i = 0; i < run->problem->count; i++)
+        spend[i] = run->problem->budget / (double)run->problem->count;
+    limits_project(&run->limits, spend);
+}
+
+static void start_today(const struct run *run, double *spend) {
+    double today = 0;
+    for (size_t i = 0; i < run->problem->count; i++)
+        today += fmax(0, run->problem->campaigns[i].today);
+    for (size_t i = 0; i < run->problem->count; i++)
+        spend[i] = today > 0 ? run->problem->budget * (fmax(0, run->problem->campaigns[i].today) / today) : 0;
+    limits_project(&run->limits, spend);
+}
+
+static void start_found(const struct run *run, double *spend) {
+    memcpy(spend, run->allocation->spend, run->problem->count * sizeof *spend);
+    limits_project(&run->limits, spend);
+}
+
+static bool something_to_gain(const struct run *run) {
+    double value = mi_objective_value(run->problem, run->allocation->spend);
+    double bound = run->allocation->upper_bound;
+    return isnan(value) || isnan(bound) || bound - value > GAP * fabs(value);
+}
+
+/* SLSQP from each start in turn, as long as the bound leaves something to gain. */
+static enum mi_status search_locally(struct run *run) {
+    void (*const starts[])(const struct run *, double *) = {start_found, start_equal, start_today};
+    size_t count = run->problem->count;
+    for (size_t k = 0; k < sizeof starts / sizeof *starts; k++) {
+        if (count > LOCAL_MOST || !something_to_gain(run))
+            return MI_OK;
+        starts[k](run, run->trial);
+        enum mi_status status = local_improve(run->problem, &run->limits, run->trial, run->error);
+        if (status && status != MI_NUMERIC)
+            return status;
+        double value = mi_objective_value(run->problem, run->trial);
+        double before = mi_objective_value(run->problem, run->allocation->spend);
+        if (limits_hold(&run->limits, run->trial, BINDING_RELATIVE * run->problem->budget) &&
+            (isnan(before) || value > before))
+            memcpy(run->allocation->spend, run->trial, count * sizeof *run->trial);
+    }
+    return MI_OK;
+}
+
+/* For the rounding: the gain of a step, for a ratio at the one reached. */
+struct gain_context {
+    const struct mi_allocation_problem *problem;
+    double t;
+};
+
+static double gain_of(const void *user, size_t campaign, double spend, double step) {
+    const struct gain_context *context = user;
+    struct term term = objective_term(context->problem, campaign, context->t);
+    return term_value(&term, spend + step) - term_value(&term, spend);
+}
+
+static double ratio_reached(const struct run *run) {
+    double numerator, denominator;
+    if (!objective_is_ratio(run->problem->objective))
+        return 0;
+    objective_ratio(run->problem, run->allocation->spend, &numerator, &denominator);
+    return denominator > 0 ? numerator / denominator : 0;
+}
+
+/* Whole cents, totals, what binds. */
+static enum mi_status finish(struct run *run) {
+    struct mi_allocation *allocation = run->allocation;
+    const struct limits *limits = &run->limits;
+    struct gain_context context = {run->problem, ratio_reached(run)};
+    limits_project(limits, allocation->spend);
+    if (limits_round(limits, allocation->spend, gain_of, &context, &allocation->total) ||
+        ties_settle(run->problem, allocation->spend))
+        return no_memory(run->error);
+    double tolerance = BINDING_RELATIVE * fmax(1, limits->budget);
+    if (!limits_hold(limits, allocation->spend, tolerance))
+        return mi_error_set(run->error, MI_NUMERIC, "the allocation found does not keep to the limits");
+    double unit = limits_unit(limits);
+    for (size_t i = 0; i < allocation->count; i++) {
+        const struct mi_allocation_campaign *c = &run->problem->campaigns[i];
+        if (allocation->spend[i] < c->min_budget + unit)
+            allocation->binding[i] = MI_BINDING_MIN;
+        else if (allocation->spend[i] > c->max_budget - unit)
+            allocation->binding[i] = MI_BINDING_MAX;
+    }
+    allocation->objective = mi_objective_value(run->problem, allocation->spend);
+    return MI_OK;
+}
+
+/* A ratio has no best allocation where it can be had at no cost. */
+static enum mi_status check_ratio(const struct run *run) {
+    if (!objective_is_ratio(run->problem->objective) || !run->problem->at_most || run->problem->count == 0 ||
+        run->problem->budget == 0 || least_denominator(run) > 0)
+        return MI_OK;
+    return mi_error_set(
+        run->error, MI_BAD_ARGUMENT,
+        "a ratio is best at next to no spend: the budget must be spent whole, or campaigns need a "
+        "min_budget");
+}
+
+static enum mi_status allocate(struct run *run) {
+    const struct mi_allocation_problem *problem = run->problem;
+    size_t room = problem->count ? problem->count : 1;
+    run->terms = malloc(room * sizeof *run->terms);
+    run->trial = malloc(room * sizeof *run->trial);
+    run->allocation->spend = malloc(room * sizeof *run->allocation->spend);
+    run->allocation->binding = calloc(room, sizeof *run->allocation->binding);
+    if (!run->terms || !run->trial || !run->allocation->spend || !run->allocation->binding)
+        return no_memory(run->error);
+    start_equal(run, run->allocation->spend);
+    enum mi_status status = check_ratio(run);
+    if (!status)
+        status = search_globally(run);
+    if (!status)
+        status = search_locally(run);
+    return status ? status : finish(run);
+}
+
+enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct mi_allocation *allocation,
+                           struct mi_error *error) {
+    struct mi_allocation made = {.count = problem->count, .upper_bound = NAN, .price = NAN};
+    struct run run = {.problem = problem, .allocation = &made, .error = error};
+    enum mi_status status = objective_check(problem, error);
+    if (!status)
+        status = limits_new(&run.limits, problem, error);
+    if (!status)
+        status = allocate(&run);
+    free(run.terms);
+    free(run.trial);
+    limits_free(&run.limits);
+    if (status)
+        mi_allocation_clear(&made);
+    else
+        *allocation = made;
+    return status;
+}
+
+void mi_allocation_clear(struct mi_allocation *allocation) {
+    free(allocation->spend);
+    free(allocation->binding);
+    *allocation = (struct mi_allocation){0};
+}

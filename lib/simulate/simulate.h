@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Inside of the simulator: who a campaign is (attributes), what is true of it (curve) and what is seen of it
+ * (campaign, users).
+ */
+#ifndef MI_SIMULATE_SIMULATE_H
+#define MI_SIMULATE_SIMULATE_H
+
+#include <gsl/gsl_rng.h>
+
+#include "mi.h"
+
+/* The columns that make a segment. */
+enum { NETWORK, TARGETING, GEO, CREATIVE, ATTRIBUTES };
+
+#define LEVEL_LIMIT   6
+#define SEGMENT_COUNT (5 * 5 * 6 * 3)
+
+/* What attributes have an effect on. */
+enum quantity { HALF_SATURATION, HALF_CPA, SHAPE, LTV, QUANTITIES };
+
+/* Which levels the attributes have, in a campaign or a user. */
+struct profile {
+    size_t level[ATTRIBUTES];
+};
+
+/* Random numbers with a purpose of their own, so that none depends on how many others were drawn. */
+enum purpose { FOR_EFFECTS, FOR_SEGMENTS, FOR_CAMPAIGNS, FOR_USERS };
+
+struct mi_simulator {
+    struct mi_simulation options;
+    gsl_rng *random; /* of the campaign at hand */
+    gsl_rng *users;  /* of the users, in sequence */
+    uint64_t user_count;
+    double effect[QUANTITIES][ATTRIBUTES][LEVEL_LIMIT]; /* mean 0 and variance 1 over the levels */
+    double segment_ltv[SEGMENT_COUNT];
+    struct mi_simulated_campaign campaign;
+};
+
+/* Starts the generator of object `number` of a purpose. */
+void mi_simulate_seed(gsl_rng *random, uint64_t seed, enum purpose purpose, uint64_t number);
+
+/* Fills `effect` and `segment_ltv`. */
+void mi_simulate_attributes(struct mi_simulator *simulator);
+struct profile mi_simulate_profile(gsl_rng *random);
+struct mi_simulated_segment mi_simulate_segment(const struct mi_simulator *simulator,
+                                                const struct profile *profile);
+/* A standard normal number, of whose variance the share options.attributes comes from the profile. */
+double mi_simulate_trait(struct mi_simulator *simulator, const struct profile *profile,
+                         enum quantity quantity);
+
+/* Draws the true curve of campaign `number` into campaign.curve and gives its half saturation. */
+enum mi_status mi_simulate_truth(struct mi_simulator *simulator, const struct profile *profile, size_t number,
+                                 double *half, struct mi_error *error);
+
+#endif

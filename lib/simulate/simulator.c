@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A simulator's options and its life.
+ */
+#include <stdlib.h>
+
+#include "simulate/simulate.h"
+
+#define DAYS_LIMIT 36500
+#define FIRST_DATE (-719528) /* 0000-01-01 */
+#define LAST_DATE  2932896   /* 9999-12-31 */
+
+struct mi_simulation mi_simulation_default(void) {
+    return (struct mi_simulation){
+        .seed = 1,
+        .start = 20454, /* 2026-01-01 */
+        .days = 90,
+        .history = 365,
+        .attributes = 0,
+        .outliers = 0.02,
+        .condition = MI_SIMULATE_STANDARD,
+        .noise = MI_SIMULATE_COUNTS,
+    };
+}
+
+static enum mi_status check(const struct mi_simulation *options, struct mi_error *error) {
+    if (options->days < 1 || options->days > DAYS_LIMIT || options->history < 1 ||
+        options->history > DAYS_LIMIT) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "days to simulate: 1 to %d", DAYS_LIMIT);
+    }
+    if (options->start < FIRST_DATE || options->start > LAST_DATE - DAYS_LIMIT) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "dates to simulate: years 0 to 9899");
+    }
+    if (!(options->attributes >= 0 && options->attributes <= 1)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "share explained by attributes: 0 to 1");
+    }
+    if (!(options->outliers >= 0 && options->outliers <= 1)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "share of outliers: 0 to 1");
+    }
+    return MI_OK;
+}
+
+enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_simulator **out,
+                                struct mi_error *error) {
+    enum mi_status status = check(options, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    struct mi_simulator *simulator = calloc(1, sizeof *simulator);
+    if (simulator == NULL) {
+        return mi_error_set(error, MI_NO_MEMORY, "no memory for the simulator");
+    }
+    simulator->options = *options;
+    simulator->random = gsl_rng_alloc(gsl_rng_mt19937);
+    simulator->users = gsl_rng_alloc(gsl_rng_mt19937);
+    simulator->campaign.day_count = options->days;
+    simulator->campaign.days = calloc(options->days, sizeof *simulator->campaign.days);
+    if (simulator->random == NULL || simulator->users == NULL || simulator->campaign.days == NULL) {
+        mi_simulator_free(simulator);
+        return mi_error_set(error, MI_NO_MEMORY, "no memory for the simulator");
+    }
+    mi_simulate_attributes(simulator);
+    mi_simulate_seed(simulator->users, options->seed, FOR_USERS, 0);
+    *out = simulator;
+    return MI_OK;
+}
+
+void mi_simulator_free(struct mi_simulator *simulator) {
+    if (simulator == NULL) {
+        return;
+    }
+    mi_curve_clear(&simulator->campaign.curve);
+    free(simulator->campaign.days);
+    gsl_rng_free(simulator->random);
+    gsl_rng_free(simulator->users);
+    free(simulator);
+}
