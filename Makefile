@@ -40,6 +40,7 @@ FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c)
 PROGS   := $(TOOLS:%=$(O)/bin/%)
 MANS    := $(patsubst man/%,$(O)/man/%,$(wildcard man/*.[1-9]))
 SHARE   := $(shell find share -type f 2>/dev/null)
+EXAMPLES := $(shell find examples -type f 2>/dev/null)
 
 all: $(PROGS) $(O)/libmi.a $(O)/libmi.so $(MANS)  ## programs in build/bin, the library beside it (the default)
 
@@ -93,6 +94,7 @@ install: all  ## PREFIX=/usr/local, DESTDIR=
 	for tool in $(TOOLS); do $(O)/bin/$$tool --completion=bash > $(COMPDIR)/$$tool || exit 1; done
 	for page in $(MANS); do install -D -m 644 $$page $(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	for file in $(SHARE:share/%=%); do install -D -m 644 share/$$file $(DATADIR)/$$file || exit 1; done
+	for file in $(EXAMPLES); do install -D -m $$(stat -c %a $$file) $$file $(DATADIR)/$$file || exit 1; done
 
 uninstall:  ## what install put there
 	rm -f $(TOOLS:%=$(BINDIR)/%) $(TOOLS:%=$(COMPDIR)/%)

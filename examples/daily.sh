@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Daily rows, all of it SIMULATED (mi-simulate knows the truth): curves, the chain at several spends, one campaign in
+# full, scenarios, the budget split anew, and how far the curves are from the truth at twice the spend ever seen.
+#
+# usage: daily.sh [FOLDER]
+set -eu
+folder=${1:-${EXAMPLE_OUTPUT:-.}/mi-daily}
+mkdir -p "$folder"
+cd "$folder"
+
+say() { printf '\n%s\n' "$*"; }
+
+say "SIMULATED: 30 campaigns over 90 days, and 20,000 users of the past."
+mi-simulate campaigns --campaigns=30 -o campaigns.csv
+mi-simulate days --campaigns=30 --truth=truth.csv -o days.csv
+mi-simulate users --count=20000 -o users.csv
+
+say "Curves, one a campaign (curves.csv; the row * is the portfolio's):"
+mi-cpa fit -o curves.csv days.csv
+cut -d, -f1,2 curves.csv | sed -n '1,4p'
+
+say "The chain, a row a campaign and spend (levels.csv):"
+mi-ltv by-source -H users.csv -o ltv.csv campaigns.csv
+mi-cpa -q -c curves.csv ltv.csv | mi-roas -q | mi-roi -q -o levels.csv
+echo "$(($(wc -l <levels.csv) - 1)) rows"
+
+say "One campaign in full:"
+mi-roi summary -q -O ndjson levels.csv | sed -n 1p
+
+say "Today's budget split anew, and what if:"
+budget=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next } { sum += $at["daily_budget"] } END { print sum }' campaigns.csv)
+mi-optimize -q --budget="$budget" --summary=total.json -o allocation.csv levels.csv
+cat total.json
+mi-scenario -q --total --expected allocation.csv
+
+say "Against the truth, which an analyst never has: users at twice the highest spend ever seen."
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print "campaign_id", "at", "actual_cpa"; next }
+    { print $1, 2 * $at["curve_spend_max"], $at["cpa_2x"] }' truth.csv |
+    mi-cpa -q -c curves.csv --at=at | mi-accuracy -q --metric=cpa --limit='cpa.mape>50' | cut -d, -f1,2,4
