@@ -2,7 +2,8 @@
 #
 # mi: filters over one library. `make help` lists the targets.
 #
-# A tool is one file cmd/mi-NAME.c and is found by its name, as is every file of lib/, man/, share/ and tests/unit/.
+# A tool is one file cmd/mi-NAME.c, with what it has in cmd/NAME/, and is found by its name, as is every file of lib/,
+# man/, share/ and tests/unit/.
 # All that is generated lies under $(O); a build with other flags takes an own one (see `asan`).
 
 O       = build
@@ -34,6 +35,7 @@ PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 TOOLS   := $(patsubst cmd/%.c,%,$(wildcard cmd/mi-*.c))
 LIBOBJ  := $(patsubst %.c,$(O)/obj/%.o,$(wildcard lib/*/*.c))
 COMMON  := $(patsubst %.c,$(O)/obj/%.o,$(wildcard cmd/common/*.c))
+PARTS   := $(patsubst %.c,$(O)/obj/%.o,$(filter-out cmd/common/%,$(wildcard cmd/*/*.c)))
 TOOLOBJ := $(TOOLS:%=$(O)/obj/cmd/%.o)
 UNITS   := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
@@ -118,7 +120,7 @@ $(O)/flags: FORCE
 $(O)/objects: FORCE
 	$(call remember,$(LIBOBJ))
 $(O)/common: FORCE
-	$(call remember,$(COMMON))
+	$(call remember,$(COMMON) $(PARTS))
 
 $(O)/obj/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
@@ -133,9 +135,13 @@ $(O)/libmi.so: $(LIBOBJ) $(O)/objects
 	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@.new $(LIBOBJ) $(LIBS)
 	@mv $@.new $@
 
-$(PROGS): $(O)/bin/%: $(O)/obj/cmd/%.o $(COMMON) $(O)/libmi.a $(O)/common
+# The parts that a tool has beside its own file: those of cmd/NAME/.
+parts = $(filter $(O)/obj/cmd/$(1:mi-%=%)/%,$(PARTS))
+
+.SECONDEXPANSION:
+$(PROGS): $(O)/bin/%: $(O)/obj/cmd/%.o $$(call parts,$$*) $(COMMON) $(O)/libmi.a $(O)/common
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $< $(COMMON) $(O)/libmi.a $(LIBS)
+	$(LINK) -o $@ $< $(call parts,$*) $(COMMON) $(O)/libmi.a $(LIBS)
 
 $(UNITS): $(O)/unit/%: $(O)/obj/tests/unit/%.o $(O)/libmi.a
 	@mkdir -p $(@D)

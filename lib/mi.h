@@ -289,6 +289,15 @@ enum mi_status mi_file_write(const char *path, struct mi_text content, struct mi
 enum mi_status mi_file_read(const char *path, size_t limit, char **content, size_t *size,
                             struct mi_error *error);
 
+/* A fitted model is one JSON file, written by the tool that fitted it: format and its version, tool, kind,
+ * what the kind needs, and a checksum over all values. Reading checks these; what is in it is read by the
+ * function for its kind, as mi_ltv_model_of(). */
+struct mi_model_file;
+enum mi_status mi_model_file_read(const char *path, const char *tool, struct mi_model_file **file,
+                                  struct mi_error *error);
+void mi_model_file_free(struct mi_model_file *file);
+const char *mi_model_file_kind(const struct mi_model_file *file);
+
 /* ---------------------------------------------------------------------------------------------------------
  * cost: spend to total costs, profit, ROI (SPEC 1.4)
  * ------------------------------------------------------------------------------------------------------ */
@@ -522,6 +531,8 @@ void mi_ltv_model_free(struct mi_ltv_model *model);
 /* A model as one JSON file; reading checks format, version, tool, shape, ranges and the checksum. Writing
  * needs values in UTF-8. */
 enum mi_status mi_ltv_model_write(const struct mi_ltv_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_ltv_model_of(const struct mi_model_file *file, struct mi_ltv_model **model,
+                               struct mi_error *error); /* of the kind "segments" */
 enum mi_status mi_ltv_model_read(const char *path, struct mi_ltv_model **model, struct mi_error *error);
 
 size_t mi_ltv_model_column_count(const struct mi_ltv_model *model);
