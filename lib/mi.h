@@ -338,6 +338,76 @@ struct mi_campaign_costs mi_campaign_costs_of(const struct mi_cost_rates *rates,
                                               double creative_cost, double lifetime_days);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * cost: CAC, the fully loaded cost per new customer (lib/cost)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* New customers of a campaign's day have the mean costs * rate * ratio. The rate is the campaign's own up to
+ * the day before, older days counting less, drawn towards the portfolio's (gamma-Poisson, empirical Bayes;
+ * half life and prior by the deviance of the two weeks ahead); the ratio comes from boosted trees (Poisson)
+ * on attributes, market columns and the calendar, left out where they do not help on later days. Intervals by
+ * split conformal prediction on six blocks of days that come after those learnt from (Vovk and others
+ * 2005). */
+struct mi_cac_fit;
+struct mi_cac_model;
+
+struct mi_cac_options {
+    const char *const *features; /* names of the columns that say something of a row */
+    size_t feature_count;
+    double level; /* of the interval, as MI_INTERVAL */
+    uint64_t seed;
+    unsigned long threads;
+};
+
+struct mi_cac_row {
+    struct mi_text campaign_id;
+    int32_t date;                 /* in fit: needed; in predict MI_DATE_MISSING is no known day */
+    double costs;                 /* total, of the day */
+    double customers;             /* new ones, not returning; not read in predict */
+    const struct mi_text *values; /* one per feature */
+};
+
+enum mi_status mi_cac_fit_new(const struct mi_cac_options *options, struct mi_cac_fit **fit,
+                              struct mi_error *error);
+/* Adds a row, in any order. MI_BAD_RECORD: it has no date. */
+enum mi_status mi_cac_fit_add(struct mi_cac_fit *fit, const struct mi_cac_row *row, struct mi_error *error);
+/* Fits; the fit is then used up. Notes: what was left out. MI_BAD_INPUT: no costs, or no new customers. */
+enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *notes,
+                              struct mi_cac_model **model, struct mi_error *error);
+void mi_cac_fit_free(struct mi_cac_fit *fit);
+
+enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
+void mi_cac_model_free(struct mi_cac_model *model);
+
+size_t mi_cac_feature_count(const struct mi_cac_model *model);
+const char *mi_cac_feature(const struct mi_cac_model *model, size_t number);
+
+/* How well later days were predicted from earlier ones. WAPE of new customers, percent; NaN: not defined. */
+struct mi_cac_holdout {
+    double rows;
+    double wape;           /* of the model */
+    double wape_rate;      /* of each campaign's shrunk own rate alone */
+    double wape_portfolio; /* of the portfolio's rate for all */
+    double coverage;       /* share of rows within the interval */
+};
+struct mi_cac_holdout mi_cac_model_holdout(const struct mi_cac_model *model);
+
+/* What moves the trees: mean size of each input's contribution to log CAC (SHAP), as shares of 1. */
+size_t mi_cac_importance_count(const struct mi_cac_model *model);
+const char *mi_cac_importance(const struct mi_cac_model *model, size_t number, double *share);
+
+struct mi_cac_estimate {
+    double cac; /* missing without costs */
+    double low,
+        high; /* interval of the day's own CAC; high is missing where no new customer at all is within it */
+    double customers; /* expected new ones */
+    bool known;       /* the model has seen this campaign */
+};
+/* For `count` rows an estimate each. */
+enum mi_status mi_cac_predict(struct mi_cac_model *model, const struct mi_cac_row *rows, size_t count,
+                              struct mi_cac_estimate *estimates, struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
  * curve: spend per day to users per average weekday; see "A curve" in mi-records(5)
  * ------------------------------------------------------------------------------------------------------ */
 
