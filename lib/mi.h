@@ -124,8 +124,9 @@ struct mi_text mi_index_text(const struct mi_index *index, size_t number);
  * rounded. false: not a number, or beyond the range of double. */
 bool mi_number_parse(struct mi_text text, double *value);
 
-/* Writes the shortest decimal that reads back to `value` (plain digits for 1e-7 <= |value| < 1e21, else with
- * exponent) and a NUL; returns its length. A value that is not finite gives "". out: MI_NUMBER_LENGTH. */
+/* Writes the shortest decimal that reads back to `value` (plain digits for 1e-6 <= |value| < 1e21, else with
+ * exponent, as canonical JSON, RFC 8785) and a NUL; returns its length. A value that is not finite gives "".
+ * out: MI_NUMBER_LENGTH. */
 size_t mi_number_format(double value, char *out);
 
 /* Reads an ISO 8601 calendar date, optionally followed by a time of day ("2026-11-24", "2026-11-24T07:00Z",
@@ -150,10 +151,17 @@ struct mi_writer;
 
 #define MI_NO_COLUMN SIZE_MAX
 
+/* What became of a map. */
+enum mi_map_use {
+    MI_MAP_ASKED = 1, /* NEW was asked for */
+    MI_MAP_THERE = 2  /* and OLD was there */
+};
+
 struct mi_reader_options {
     enum mi_format format;
     const char *const *maps; /* "NEW=OLD": where a tool asks for NEW, OLD is read */
     size_t map_count;
+    unsigned *map_use;   /* NULL, or per map: enum mi_map_use is or-ed to it as tools ask */
     const char *rejects; /* file that takes bad records, or NULL: a bad record is an error */
     bool whole;          /* the first batch holds all rows and lives until mi_reader_close() */
     size_t buffer_size;  /* bytes asked of read() at once; 0: the default. Tests make it tiny */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -127,6 +128,8 @@ int program_main(const struct program *program, int argc, char **argv) {
     int words = argc;
     const struct command *command = find_command(program, &argc, &argv);
     status = options_parse(command, argc, argv, &try_help, &error);
+    if (!status && !(common.map_use = calloc(common.maps.count + 1, sizeof *common.map_use)))
+        status = mi_error_set(&error, MI_NO_MEMORY, "out of memory");
     if (!status && (asked.help || asked.version || asked.completion))
         return (int)answer(program, command, argc < words);
     if (!status)

@@ -66,6 +66,7 @@ struct common_options {
     const char *output;
     unsigned input_format, output_format; /* enum mi_format */
     struct text_list maps;
+    unsigned *map_use; /* per map, for mi_reader_options */
     bool keep;
     const char *columns;
     const char *rejects;
@@ -78,6 +79,9 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The notes to hand to the library: each line goes to note(). */
 struct mi_notes common_notes(void);
+
+/* How the input and joined tables are read by the common options. */
+struct mi_reader_options common_reading(void);
 
 /* Reader and writer of a filter, made of the common options. */
 struct stream {
