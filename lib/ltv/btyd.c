@@ -169,6 +169,8 @@ static enum mi_status fit_spend(const struct mi_customers *customers, const stru
         }
         if (status == MI_OK) {
             shrink_effect(&model->spend);
+            const double *errors = model->families[model->main].error;
+            model->regression = isnan(errors[2]) ? 0 : BTYD_REGRESSION;
             status = btyd_keep_total(customers, &plain, model, error);
         }
     }

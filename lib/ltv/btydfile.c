@@ -127,6 +127,7 @@ static enum mi_status write_model(struct mi_buffer *out, const struct mi_btyd *m
         mi_model_file_number(out, ", \"center\": ", model->spend_center);
         mi_model_file_number(out, ", \"factor\": ", model->factor);
         mi_model_file_number(out, ", \"reference\": ", model->reference);
+        mi_model_file_number(out, ", \"regression\": ", model->regression);
         mi_buffer_string(out, "}");
     }
     return status;
@@ -243,6 +244,7 @@ static void read_spend(struct mi_model_reading *reading, const json_t *root, str
     model->spend_center = mi_model_file_get_number(reading, spend, "center", 0, 100, false);
     model->factor = mi_model_file_get_number(reading, spend, "factor", 1e-6, 1e6, false);
     model->reference = mi_model_file_get_number(reading, spend, "reference", 0, 1e300, false);
+    model->regression = mi_model_file_get_number(reading, spend, "regression", 0, 1, false);
 }
 
 static void read_training(struct mi_model_reading *reading, const json_t *root, struct mi_btyd *model) {

@@ -34,9 +34,10 @@ struct mi_btyd {
     bool has_spend;
     struct btyd_fit spend; /* p, q, v, and where automatic the effect of frequency on v */
     double spend_center;   /* mean log(1 + frequency), where that effect is 0 */
-    /* automatic: predicted values are multiplied by factor (value / reference)^-BTYD_REGRESSION, value and
+    /* automatic: predicted values are multiplied by factor (value / reference)^-regression, value and
      * reference at a horizon of mean_T, so that their total stays what it was */
     double factor, reference;
+    double regression; /* that power */
     size_t covariate_count, level_count;
     char **covariates;
     char **references; /* most frequent value of each covariate */
@@ -58,7 +59,8 @@ double btyd_spend_center(const struct mi_customers *customers);
 enum mi_status btyd_keep_total(const struct mi_customers *customers, const struct btyd_fit *plain,
                                struct mi_btyd *model, struct mi_error *error);
 
-/* How much of a deviation from the mean a customer loses, as a power: past rates do not last. */
+/* How much of a deviation from the mean a customer loses, as a power, where customers are seen to drop out: past
+ * rates do not last. */
 #define BTYD_REGRESSION 0.05
 
 /* v of a customer with x repeat purchases. */

@@ -16,16 +16,20 @@
 #include "ltv/btydmodel.h"
 #include "ltv/hash.h"
 
-#define POINTS      8    /* of the parameters */
-#define SHIFT_MOST  1.5  /* of a logarithm: beyond it the estimates' distribution is not what is known */
-#define CERTAIN     0.01 /* standard errors that need no points */
-#define CACHE       8192 /* customers whose figures came before */
-#define GRID        96
-#define SHARE_LEAST 1e-7
+#define POINTS     8    /* of the parameters */
+#define SHIFT_MOST 1.5  /* of a logarithm: beyond it the estimates' distribution is not what is known */
+#define CACHE      8192 /* customers whose figures came before */
+#define GRID       64
+/* All customers together come out above what their past rates say more often than below: by a fifth or more
+ * in three of eight held-out stretches of CDNOW, Online Retail and apparel. Half of the points have rates
+ * this much higher, in logarithms; the means are not touched. */
+#define DRIFT       0.2
+#define SHARE_LEAST 1e-5
 
 struct point {
     double p[BTYD_PARAMETERS];
     double spend[3];
+    double times; /* rate of purchases, by what comes over all customers alike */
 };
 
 /* Purchases of a customer under one point, as far as they matter. */
@@ -34,6 +38,7 @@ struct outcomes {
     double p, q, scale;
     size_t from, count;
     double share[BTYD_PURCHASES_MOST];
+    double root[BTYD_PURCHASES_MOST]; /* (p n)^(-1/3) */
 };
 
 struct remembered {
@@ -47,7 +52,6 @@ struct mi_btyd_predictor {
     const struct mi_btyd *model;
     struct mi_btyd_outlook outlook;
     struct point center, points[POINTS];
-    size_t point_count;
     struct outcomes *outcomes;
     struct remembered *cache;
 };
@@ -101,9 +105,10 @@ static double shifted(double value, double by) {
 static enum mi_status make_points(struct mi_btyd_predictor *predictor, struct mi_error *error) {
     const struct mi_btyd *model = predictor->model;
     const struct btyd_fit *family = &model->families[model->main];
-    double of_family[4][4] = {{0}}, of_spend[4][4] = {{0}}, largest = 0;
+    double of_family[4][4] = {{0}}, of_spend[4][4] = {{0}};
     struct point *center = &predictor->center;
     memcpy(center->p, family->parameters, sizeof center->p);
+    center->times = 1;
     bool room = directions(family, 4, of_family);
     if (model->has_spend) {
         memcpy(center->spend, model->spend.parameters, sizeof center->spend);
@@ -120,19 +125,14 @@ static enum mi_status make_points(struct mi_btyd_predictor *predictor, struct mi
         *point = *center;
         for (size_t j = 0; j < 4; j++) {
             double by = (i % 2 == 0 ? 2 : -2) * of_family[i / 2][j];
-            largest = fmax(largest, fabs(by));
             point->p[j] = shifted(center->p[j], by);
         }
         for (size_t j = 0; j < 3 && model->has_spend; j++) {
             double by = 2 * order[i].sign * of_spend[order[i].direction][j];
-            largest = fmax(largest, fabs(by));
             point->spend[j] = shifted(center->spend[j], by);
         }
+        point->times = i % 4 == 0 || i % 4 == 3 ? exp(DRIFT) : 1;
         point->spend[1] = fmax(point->spend[1], BTYD_SPEND_Q_LEAST);
-    }
-    predictor->point_count = largest > 2 * CERTAIN ? POINTS : 1;
-    if (predictor->point_count == 1) {
-        predictor->points[0] = *center;
     }
     return MI_OK;
 }
@@ -187,9 +187,9 @@ static double discounted(const struct mi_btyd_predictor *predictor, const double
 }
 
 static double regression(const struct mi_btyd *model, double value) {
-    return model->automatic && model->reference > 0
+    return model->regression > 0 && model->reference > 0
                ? model->factor *
-                     pow(fmax(value, 1e-12 * model->reference) / model->reference, -BTYD_REGRESSION)
+                     pow(fmax(value, 1e-12 * model->reference) / model->reference, -model->regression)
                : 1;
 }
 
@@ -268,13 +268,14 @@ static void fill_outcomes(const struct mi_btyd *model, const struct point *point
                           const struct mi_customer *c, double horizon, struct outcomes *out) {
     bool pareto = model->main == MI_BTYD_PARETO_NBD;
     double x = c->frequency, alive = mi_btyd_alive(model->main, p, c);
-    double z = horizon / (p[1] + c->T), mean = (p[0] + x) * z;
+    double rate[4] = {p[0], (p[1] + c->T) / point->times - c->T, p[2], p[3]};
+    double z = horizon / (rate[1] + c->T), mean = (p[0] + x) * z;
     double most = mean + 5 * sqrt(mean * (1 + z)) + 14 * (1 + z) + 2;
     out->count = (size_t)fmin(most, BTYD_PURCHASES_MOST);
     if (pareto) {
-        btyd_pareto_purchases(p, x, c->T, horizon, out->share, out->count);
+        btyd_pareto_purchases(rate, x, c->T, horizon, out->share, out->count);
     } else {
-        btyd_bg_purchases(p, model->main == MI_BTYD_MBG_NBD, x, c->T, horizon, out->share, out->count);
+        btyd_bg_purchases(rate, model->main == MI_BTYD_MBG_NBD, x, c->T, horizon, out->share, out->count);
     }
     for (size_t n = 0; n < out->count; n++) {
         out->share[n] *= alive;
@@ -289,27 +290,31 @@ static void fill_outcomes(const struct mi_btyd *model, const struct point *point
     bool seen = x > 0 && !isnan(c->monetary_value);
     out->p = point->spend[0];
     out->q = point->spend[1] + (seen ? out->p * x : 0);
+    for (size_t n = out->from; n < out->count; n++) {
+        out->root[n] = cbrt(1 / (out->p * (double)n));
+    }
     out->scale = btyd_spend_scale(model, point->spend, x) + (seen ? x * fmax(c->monetary_value, 0) : 0);
 }
 
-/* P(beta prime (a, b) <= t), by Paulson's normal approximation of F (1942), good to about 0.002. */
-static double beta_prime_below(double a, double b, double t) {
-    double root = cbrt(t * b / a), of_a = 1 / (9 * a), of_b = 1 / (9 * b);
-    double normal = ((1 - of_b) * root - (1 - of_a)) / sqrt(of_b * root * root + of_a);
-    return 0.5 * erfc(-normal * sqrt(0.5));
+/* Given n purchases the value / scale is beta prime (p n, q): (t q / (p n)) is distributed as F, whose cube
+ * root is near to normal (Paulson 1942; the probability is good to about 0.002). */
+static double below_under(const struct outcomes *out, double value) {
+    double of_q = 1 / (9 * out->q), root_t = cbrt(value / out->scale * out->q), sum = 0;
+    for (size_t n = out->from; n < out->count; n++) {
+        double root = root_t * out->root[n], of_n = 1 / (9 * out->p * (double)n);
+        double normal = ((1 - of_q) * root - (1 - of_n)) / sqrt(of_q * root * root + of_n);
+        sum += normal > 5 ? out->share[n] : normal < -5 ? 0 : 0.5 * out->share[n] * erfc(-normal * sqrt(0.5));
+    }
+    return sum;
 }
 
 static double below(const struct mi_btyd_predictor *predictor, double value) {
     double sum = 0;
-    for (size_t i = 0; i < predictor->point_count; i++) {
+    for (size_t i = 0; i < POINTS; i++) {
         const struct outcomes *out = &predictor->outcomes[i];
-        double t = value / out->scale;
-        sum += out->none;
-        for (size_t n = out->from; n < out->count && value > 0; n++) {
-            sum += out->share[n] * beta_prime_below(out->p * (double)n, out->q, t);
-        }
+        sum += out->none + (value > 0 ? below_under(out, value) : 0);
     }
-    return sum / (double)predictor->point_count;
+    return sum / POINTS;
 }
 
 /* The value that a share lies below; guess above 0. */
@@ -386,7 +391,6 @@ static void predict(struct mi_btyd_predictor *predictor, const struct mi_custome
                     const struct mi_text *covariates, struct mi_btyd_prediction *out, bool *known) {
     const struct mi_btyd *model = predictor->model;
     struct point center = predictor->center;
-    size_t points = predictor->point_count;
     double purchases = 0, ltv = 0;
     move_parameters(model, covariates, center.p, known);
     out->alive = mi_btyd_alive(model->main, center.p, c);
@@ -404,15 +408,14 @@ static void predict(struct mi_btyd_predictor *predictor, const struct mi_custome
     if (predictor->outlook.level <= 0 && !model->automatic) {
         return;
     }
-    for (size_t i = 0; i < points; i++) {
+    for (size_t i = 0; i < POINTS; i++) {
         struct point point = predictor->points[i];
         bool ignored;
         move_parameters(model, covariates, point.p, &ignored);
         fill_outcomes(model, &point, point.p, c, predictor->outlook.horizon, &predictor->outcomes[i]);
         double each = mi_btyd_expected(model->main, point.p, c, predictor->outlook.horizon);
-        purchases += each / (double)points;
-        ltv += each * btyd_spend_mean(point.spend, btyd_spend_scale(model, point.spend, x), x, m) /
-               (double)points;
+        purchases += each / POINTS;
+        ltv += each * btyd_spend_mean(point.spend, btyd_spend_scale(model, point.spend, x), x, m) / POINTS;
     }
     /* automatic: the mean over what the parameters may be, not the value at their estimates */
     double ratio = out->purchases > 0 ? worth / out->purchases : 1;
