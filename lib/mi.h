@@ -669,6 +669,157 @@ enum mi_status mi_ltv_by_source(struct mi_ltv_model *model, struct mi_ltv_histor
                                 const struct mi_ltv_rule *rule, const struct mi_text *values,
                                 struct mi_ltv_source *source, struct mi_error *error);
 
+/* Repeat purchases (those after the day of the first), time from the first purchase to the last and to the
+ * end of what was seen, mean value of the repeat purchases (NaN: not known). Any unit of time. */
+struct mi_customer {
+    double frequency, recency, T, monetary_value;
+};
+
+/* ---- a transaction log as frequency, recency, T, monetary value ---- */
+
+struct mi_rfm; /* sums by customer */
+
+struct mi_rfm_options {
+    int32_t until;     /* last day that counts; MI_DATE_MISSING: the newest that comes */
+    int32_t holdout;   /* last day before the holdout; MI_DATE_MISSING: none */
+    bool drop_refunds; /* leave negative amounts out; else they are taken off */
+};
+
+/* What is known of a customer: sums that add up. Purchases of a day are one. */
+struct mi_rfm_sums {
+    int32_t first, last;              /* days of purchases until the holdout; MI_DATE_MISSING: none */
+    double days;                      /* days with purchases */
+    double first_value, repeat_value; /* of the first of these days, of the others; refunds taken off */
+    double holdout_days, holdout_value;
+};
+
+struct mi_rfm_row {
+    struct mi_text customer_id;
+    struct mi_customer customer; /* times in days */
+    double holdout_frequency, holdout_value, holdout_T;
+    struct mi_rfm_sums sums;
+};
+
+struct mi_rfm_summary {
+    uint64_t rows, late_rows;          /* read; after `until` */
+    uint64_t refunds;                  /* negative amounts */
+    uint64_t refunds_before_purchases; /* of these: nothing bought before, left out */
+    size_t customers;                  /* in the output */
+    size_t new_customers;              /* first seen in the holdout: left out */
+    size_t without_purchases;          /* left out */
+    int32_t until;
+};
+
+/* Takes a log in any order, or sums of parts of one, or both; 16 bytes a transaction until it is finished. */
+enum mi_status mi_rfm_new(const struct mi_rfm_options *options, struct mi_rfm **rfm, struct mi_error *error);
+void mi_rfm_free(struct mi_rfm *rfm);
+/* amount: NaN where the log has none. */
+enum mi_status mi_rfm_add(struct mi_rfm *rfm, struct mi_text customer_id, int32_t day, double amount,
+                          struct mi_error *error);
+/* until: newest day of the part. MI_BAD_RECORD: days of one customer that overlap with those of another part
+ * (a log is to be split by customer, or at a date). */
+enum mi_status mi_rfm_merge(struct mi_rfm *rfm, struct mi_text customer_id, const struct mi_rfm_sums *sums,
+                            int32_t until, struct mi_error *error);
+/* Ends it. Rows are in the order of their ids' bytes, whatever the order of the input. */
+enum mi_status mi_rfm_finish(struct mi_rfm *rfm, struct mi_rfm_summary *summary, struct mi_error *error);
+/* Row `number` of all customers, from 0; false: this one has no place in the output (its sums are filled). */
+bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row);
+size_t mi_rfm_count(const struct mi_rfm *rfm);
+
+/* ---- buy till you die: customers from what they bought ----
+ *
+ * Customers buy at a rate of their own until they drop out, which is not seen. Three families: BG/NBD (Fader,
+ * Hardie, Lee 2005), MBG/NBD (Batislam, Denizel, Filiztekin 2007), Pareto/NBD (Schmittlein, Morrison, Colombo
+ * 1987), with Gamma-Gamma spend (Fader, Hardie 2013). */
+
+enum mi_btyd_family { MI_BTYD_BG_NBD, MI_BTYD_MBG_NBD, MI_BTYD_PARETO_NBD, MI_BTYD_FAMILIES };
+const char *mi_btyd_family_name(enum mi_btyd_family family); /* bg-nbd, mbg-nbd, pareto-nbd */
+
+enum mi_customer_field { MI_CUSTOMER_FREQUENCY, MI_CUSTOMER_RECENCY, MI_CUSTOMER_T };
+/* MI_BAD_RECORD where these figures cannot be: frequency not whole, recency > T, recency without repeats. */
+enum mi_status mi_customer_check(const struct mi_customer *customer, enum mi_customer_field *field,
+                                 struct mi_error *error);
+
+/* Log likelihood of one customer, probability that one is alive at T, and purchases to be expected in
+ * (T, T + horizon]. parameters: r, alpha, then a, b or (Pareto/NBD) s, beta; all above 0. */
+double mi_btyd_log_likelihood(enum mi_btyd_family family, const double parameters[4],
+                              const struct mi_customer *customer);
+double mi_btyd_alive(enum mi_btyd_family family, const double parameters[4],
+                     const struct mi_customer *customer);
+double mi_btyd_expected(enum mi_btyd_family family, const double parameters[4],
+                        const struct mi_customer *customer, double horizon);
+
+struct mi_customers; /* those that a model is fitted to; equal ones are kept once */
+
+struct mi_customers_summary {
+    double customers, repeat_customers;
+    double spend_not_positive; /* repeat buyers whose mean spend is 0 or less: no part of the spend model */
+    double without_spend;      /* repeat buyers without a monetary value */
+    double different;          /* rows kept */
+    double correlation;        /* of frequency and mean spend among repeat buyers; NaN: not defined */
+    double squares[3];         /* of use inside only */
+    bool has_spend;
+};
+
+/* covariates: names of columns of categories that shift the scale parameters; at most MI_LTV_COLUMNS_MOST. */
+enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_count,
+                                struct mi_customers **customers, struct mi_error *error);
+void mi_customers_free(struct mi_customers *customers);
+/* covariates: one value for each. */
+enum mi_status mi_customers_add(struct mi_customers *customers, const struct mi_customer *customer,
+                                const struct mi_text *covariates, struct mi_error *error);
+struct mi_customers_summary mi_customers_summary(const struct mi_customers *customers);
+
+struct mi_btyd; /* a fitted model */
+
+struct mi_btyd_options {
+    bool families[MI_BTYD_FAMILIES]; /* which to fit */
+    bool spend;                      /* Gamma-Gamma too */
+    bool automatic;                  /* choose among them, and adjust spend: see mi-ltv(1), auto */
+};
+
+/* Maximum likelihood by Newton's method from several starts; MI_NUMERIC where it does not converge,
+ * MI_BAD_INPUT where the customers cannot tell (hardly any bought twice). What the data do not identify is
+ * said. */
+enum mi_status mi_btyd_fit(const struct mi_customers *customers, const struct mi_btyd_options *options,
+                           const struct mi_notes *notes, struct mi_btyd **model, struct mi_error *error);
+void mi_btyd_free(struct mi_btyd *model);
+enum mi_status mi_btyd_write(const struct mi_btyd *model, const char *path, struct mi_error *error);
+enum mi_status mi_btyd_of(const struct mi_model_file *file, struct mi_btyd **model, struct mi_error *error);
+
+size_t mi_btyd_covariate_count(const struct mi_btyd *model);
+const char *mi_btyd_covariate(const struct mi_btyd *model, size_t number);
+bool mi_btyd_has_spend(const struct mi_btyd *model);
+/* The parameters of a family, or where it was not fitted false. log_likelihood may be NULL. */
+bool mi_btyd_parameters(const struct mi_btyd *model, enum mi_btyd_family family, double parameters[4],
+                        double *log_likelihood);
+enum mi_btyd_family mi_btyd_main(const struct mi_btyd *model); /* the family that predicts */
+bool mi_btyd_spend_parameters(const struct mi_btyd *model, double parameters[3], double *log_likelihood);
+
+struct mi_btyd_outlook {
+    double horizon;  /* how far to predict, in the time unit of the customers */
+    double discount; /* rate per period: what comes in a period is worth 1 / (1 + rate)^number at its end */
+    double period;   /* length of one, in the same unit */
+    double level;    /* of the interval; 0: none is wanted */
+};
+
+struct mi_btyd_prediction {
+    double alive, purchases;
+    double ltv, low, high; /* NaN without a spend model */
+};
+
+/* Predictions of one model for one outlook. The interval is the narrowest set that holds the level under the
+ * posterior predictive distribution, over parameters too; it starts at 0 where nothing is likely. */
+struct mi_btyd_predictor;
+enum mi_status mi_btyd_predictor_new(const struct mi_btyd *model, const struct mi_btyd_outlook *outlook,
+                                     struct mi_btyd_predictor **predictor, struct mi_error *error);
+void mi_btyd_predictor_free(struct mi_btyd_predictor *predictor);
+/* covariates: as the model names them. *known says whether the model has seen all their values; one that it
+ * has not counts as its most frequent one. */
+enum mi_status mi_btyd_predict(struct mi_btyd_predictor *predictor, const struct mi_customer *customer,
+                               const struct mi_text *covariates, struct mi_btyd_prediction *prediction,
+                               bool *known, struct mi_error *error);
+
 /* ---------------------------------------------------------------------------------------------------------
  * accuracy: predictions against actuals (lib/accuracy)
  * ------------------------------------------------------------------------------------------------------ */
