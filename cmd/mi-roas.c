@@ -28,8 +28,13 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
         status = mi_batch_number(batch, row, roas->ltv, rules, &ltv, error);
     if (status)
         return status;
-    mi_writer_number(stream->writer, roas->revenue, users * ltv);
-    mi_writer_number(stream->writer, roas->roas, spend > 0 ? users * ltv / spend : NAN);
+    const double revenue = users * ltv;
+    if (revenue > MI_MONEY_LIMIT)
+        return mi_batch_fault(batch, row, roas->users, error,
+                              "%.15g users with a predicted_ltv of %.15g make a revenue that cannot be",
+                              users, ltv);
+    mi_writer_number(stream->writer, roas->revenue, revenue);
+    mi_writer_number(stream->writer, roas->roas, spend > 0 ? revenue / spend : NAN);
     return mi_writer_row(stream->writer, batch, row, error);
 }
 

@@ -8,6 +8,7 @@
 #include "common/json.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +79,7 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
         status = mi_batch_number(batch, row, p->revenue, rules, &revenue, error);
     if (!status)
         status = cost_columns_facts(&p->costs, batch, row, &facts, error);
-    if (!status) /* costs that came with the stream must be those computed here */
+    if (!status)
         status = cost_columns_row(&p->costs, batch, row, &campaign, error);
     if (status)
         return status;
@@ -94,7 +95,7 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
         [TOTAL_COSTS] = costs.total,
         [COST_RATE] = campaign.rate,
         [COST_FIXED] = campaign.fixed,
-        [OVERHEAD] = spend > 0 ? (costs.total / spend - 1) * 100 : NAN,
+        [OVERHEAD] = spend > 0 ? (costs.total - spend) / spend * 100 : NAN,
         [PROFIT] = profit,
         [ROI] = spend > 0 ? profit / costs.total * 100 : NAN,
     };
@@ -112,7 +113,7 @@ static enum mi_status predict(struct predict *p, struct mi_error *error) {
         status = mi_reader_column(stream->reader, "revenue", true, &p->revenue, error);
     if (!status)
         status = cost_columns_open(&p->costs, stream->reader, error);
-    p->costs.rates_given = true;
+    p->costs.rates_given = true; /* the parts are computed here: costs that come must be their sum */
     if (!status)
         status = stream_output(stream, true, error);
     for (size_t i = 0; i < SLOTS && !status; i++)
@@ -132,68 +133,164 @@ static enum mi_status run_predict(struct mi_error *error) {
 #define RISK_MODERATE   0.5  /* saturation from which the risk is moderate */
 #define RISK_HIGH       0.75 /* and high */
 #define MARGINAL_LITTLE 1e-6 /* a marginal profit as small as this is 0 */
+#define RETURN_HALVINGS 60   /* of the search for the best return */
 
 struct optimum {
+    double low, high; /* what was searched; high may be infinite */
+    bool supported;   /* high is where the data end, not max_budget */
     double spend;
-    bool at_low, at_high; /* it stands at the lower or upper end of what was searched */
-    bool supported;       /* that end is where the data end, not a budget limit */
     struct mi_outcome outcome;
-    double marginal_profit; /* of one more unit of spend there; NaN: the curve has no slope there */
-    double marginal_before; /* the same just below, at the kinks of points */
+    double marginal_before; /* profit of the last unit of spend there, and of one more: they differ at the */
+    double marginal_after;  /* kinks of points */
 };
 
 static double marginal_profit(const struct campaign *campaign, double spend) {
     return campaign->predicted_ltv * mi_curve_slope(&campaign->curve, spend) - campaign->costs.rate;
 }
 
-/* How far the search goes: the budget's limit, else the data's end, else no end. */
+/* Searches the budget's limits; where there is no upper one, up to where the data end, if that is known. */
 static struct optimum find_optimum(const struct campaign *campaign) {
-    double low = campaign->min_budget, high = campaign->max_budget;
-    struct optimum optimum = {0};
-    if (isinf(high) && !isnan(campaign->spend_supported)) {
-        high = fmax(low, campaign->spend_supported);
+    struct optimum optimum = {.low = campaign->min_budget, .high = campaign->max_budget};
+    if (isinf(optimum.high) && !isnan(campaign->spend_supported)) {
+        optimum.high = fmax(optimum.low, campaign->spend_supported);
         optimum.supported = true;
     }
-    optimum.spend =
-        mi_curve_best_spend(&campaign->curve, campaign->predicted_ltv, campaign->costs.rate, low, high);
-    optimum.at_low = optimum.spend <= low;
-    optimum.at_high = !optimum.at_low && optimum.spend >= high;
+    optimum.spend = mi_curve_best_spend(&campaign->curve, campaign->predicted_ltv, campaign->costs.rate,
+                                        optimum.low, optimum.high);
     optimum.outcome =
         mi_outcome_at(&campaign->curve, campaign->predicted_ltv, &campaign->costs, optimum.spend);
     optimum.marginal_before = marginal_profit(campaign, optimum.spend);
-    optimum.marginal_profit = marginal_profit(campaign, nextafter(optimum.spend, INFINITY));
+    optimum.marginal_after = marginal_profit(campaign, nextafter(optimum.spend, INFINITY));
     return optimum;
 }
 
-/* Why this spend, in words, from the marginal profit there. */
-static void explain(const struct campaign *campaign, const struct optimum *optimum, char *out, size_t size) {
-    const double next = optimum->marginal_profit, spend = optimum->spend;
-    const char *limit = optimum->supported ? "the highest spend that the data support" : "max_budget";
-    if (optimum->at_high && next > MARGINAL_LITTLE)
-        snprintf(out, size, "%.2f is %s: one more unit of spend would still earn %.4g", spend, limit, next);
-    else if (optimum->at_high)
-        snprintf(out, size,
-                 "%.2f is %s: up to there one more unit of spend earns %.4g, and the curve ends there", spend,
-                 limit, optimum->marginal_before);
-    else if (optimum->at_low && spend > 0)
-        snprintf(out, size, "%.2f is min_budget: %s (one more unit of spend there %s %.4g)", spend,
-                 "no higher spend within the limits is more profitable", next < 0 ? "loses" : "earns",
-                 fabs(next));
-    else if (optimum->at_low)
-        snprintf(out, size,
-                 "no spend is profitable: at %s the LTV of %.6g pays for no user at costs of %.6g "
-                 "per unit of spend",
-                 isinf(campaign->max_budget) ? "any level" : "any level up to max_budget",
-                 campaign->predicted_ltv, campaign->costs.rate);
-    else if (optimum->marginal_before > MARGINAL_LITTLE)
-        snprintf(out, size, "up to %.2f one more unit of spend earns %.4g, beyond it %s %.4g", spend,
-                 optimum->marginal_before, next < 0 ? "loses" : "earns", fabs(next));
+/* The most revenue that a unit of spend brings anywhere up to `high`: the costs per unit of spend at which
+ * the best spend becomes 0. Asked where that is below the real costs. */
+static double best_return(const struct campaign *campaign, double high) {
+    double low = 0, top = campaign->costs.rate;
+    for (int i = 0; i < RETURN_HALVINGS; i++) {
+        double middle = low + (top - low) / 2;
+        if (mi_curve_best_spend(&campaign->curve, campaign->predicted_ltv, middle, 0, high) > 0)
+            low = middle;
+        else
+            top = middle;
+    }
+    return low;
+}
+
+/* ---- summary: why there ---- */
+
+/* The text of the reasoning as it grows; what does not fit is cut off. */
+struct words {
+    char text[480];
+    size_t size;
+};
+
+static void __attribute__((format(printf, 2, 3))) say(struct words *words, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(words->text + words->size, sizeof words->text - words->size, format, arguments);
+    va_end(arguments);
+    if (n > 0)
+        words->size += (size_t)n;
+    if (words->size >= sizeof words->text)
+        words->size = sizeof words->text - 1;
+}
+
+static void say_money(struct words *words, const char *before, double money) {
+    say(words, money == 0 || fabs(money) >= 1 ? "%s%.2f" : "%s%.4g", before, money);
+}
+
+/* "loses 0.3", with would: "would lose 0.3" */
+static void say_marginal(struct words *words, double profit, bool would) {
+    if (fabs(profit) <= MARGINAL_LITTLE)
+        say(words, would ? "would earn nothing" : "earns nothing");
+    else if (profit > 0)
+        say(words, would ? "would still earn %.4g" : "earns %.4g", profit);
     else
-        snprintf(out, size,
-                 "at %.2f one more unit of spend earns nothing (marginal profit %.2g): the next user costs "
-                 "%.6g with all costs, and is worth %.6g",
-                 spend, fabs(next) < MARGINAL_LITTLE ? 0 : next,
-                 campaign->costs.rate / mi_curve_slope(&campaign->curve, spend), campaign->predicted_ltv);
+        say(words, would ? "would lose %.4g" : "loses %.4g", -profit);
+}
+
+/* There is one spend only. */
+static void explain_fixed(struct words *words, const struct campaign *campaign,
+                          const struct optimum *optimum) {
+    if (optimum->supported && optimum->low == 0) {
+        say(words, "the data support no spend");
+        return;
+    }
+    say_money(words, "", optimum->spend);
+    if (optimum->supported)
+        say_money(words, " is min_budget, and the data support no more than ", campaign->spend_supported);
+    else
+        say(words, " is both min_budget and max_budget");
+    say(words, ": one more unit of spend ");
+    say_marginal(words, optimum->marginal_after, true);
+}
+
+static void explain_no_spend(struct words *words, const struct campaign *campaign,
+                             const struct optimum *optimum) {
+    say(words, "no spend is profitable: ");
+    if (isinf(optimum->high))
+        say(words, "at any spend");
+    else
+        say_money(words, "up to ", optimum->high);
+    say(words, "%s a unit of spend brings back at most %.4g and costs %.4g",
+        isinf(optimum->high) ? ""
+        : optimum->supported ? " (the highest spend that the data support)"
+                             : " (max_budget)",
+        best_return(campaign, optimum->high), campaign->costs.rate);
+}
+
+static void explain_low(struct words *words, const struct optimum *optimum) {
+    say_money(words, "", optimum->spend);
+    say(words, " is min_budget: one more unit of spend ");
+    say_marginal(words, optimum->marginal_after, true);
+    if (isinf(optimum->high))
+        say(words, ", and no higher spend is more profitable");
+    else
+        say_money(words, ", and no higher spend is more profitable, up to ", optimum->high);
+}
+
+static void explain_high(struct words *words, const struct optimum *optimum) {
+    say_money(words, "", optimum->spend);
+    say(words, " is %s: ", optimum->supported ? "the highest spend that the data support" : "max_budget");
+    if (optimum->marginal_after <= MARGINAL_LITTLE && optimum->marginal_before > MARGINAL_LITTLE)
+        say(words, "the last unit of spend earns %.4g, and one more ", optimum->marginal_before);
+    else
+        say(words, "one more unit of spend ");
+    say_marginal(words, optimum->marginal_after, true);
+}
+
+static void explain_inner(struct words *words, const struct campaign *campaign,
+                          const struct optimum *optimum) {
+    if (optimum->marginal_before > MARGINAL_LITTLE) { /* a kink */
+        say_money(words, "up to ", optimum->spend);
+        say(words, " one more unit of spend earns %.4g, beyond it ", optimum->marginal_before);
+        say_marginal(words, optimum->marginal_after, false);
+        return;
+    }
+    say_money(words, "at ", optimum->spend);
+    say(words, " one more unit of spend ");
+    say_marginal(words, optimum->marginal_after, false);
+    say(words, ": the next user costs %.6g with all costs, and is worth %.6g",
+        campaign->costs.rate / mi_curve_slope(&campaign->curve, optimum->spend), campaign->predicted_ltv);
+}
+
+/* Why this spend: true words, from the marginal profit there. */
+static void explain(struct words *words, const struct campaign *campaign, const struct optimum *optimum) {
+    *words = (struct words){.size = 0};
+    if (optimum->low >= optimum->high)
+        explain_fixed(words, campaign, optimum);
+    else if (optimum->spend == 0)
+        explain_no_spend(words, campaign, optimum);
+    else if (optimum->spend <= optimum->low)
+        explain_low(words, optimum);
+    else if (optimum->spend >= optimum->high)
+        explain_high(words, optimum);
+    else
+        explain_inner(words, campaign, optimum);
+    if (!optimum->supported && optimum->spend > campaign->spend_supported)
+        say_money(words, "; the data support spends up to ", campaign->spend_supported);
 }
 
 /* ---- summary: the record ---- */
@@ -218,39 +315,49 @@ static struct mi_outcome level_outcome(const struct campaign *campaign, const st
     return mi_outcome_of(level->spend, users, campaign->predicted_ltv, &campaign->costs);
 }
 
+/* What the trajectories of CPA and ROAS share. */
+static void put_level(struct json *json, const struct mi_outcome *outcome, double saturation) {
+    json_open(json, NULL, '{');
+    json_number(json, "spend", outcome->spend);
+    json_number(json, "predicted_cpa", outcome->cpa);
+    json_number(json, "num_users", outcome->users);
+    json_number(json, "saturation_level", saturation);
+}
+
+/* The members that roi_trajectory and optimal_spend share. */
+static void put_outcome(struct json *json, const struct mi_outcome *outcome) {
+    json_open(json, NULL, '{');
+    json_number(json, "spend", outcome->spend);
+    json_number(json, "revenue", outcome->revenue);
+    json_number(json, "total_costs", outcome->total_costs);
+    json_number(json, "roi", outcome->roi);
+    json_number(json, "profit", outcome->profit);
+}
+
 static void put_trajectories(struct summary *s, const struct campaign *campaign) {
     struct json *cpa = &s->parts[CPA_TRAJECTORY], *roas = &s->parts[ROAS_TRAJECTORY],
                 *roi = &s->parts[ROI_TRAJECTORY];
-    for (size_t i = CPA_TRAJECTORY; i <= ROI_TRAJECTORY; i++)
-        json_open(&s->parts[i], NULL, '[');
+    json_open(cpa, NULL, '[');
+    json_open(roas, NULL, '[');
+    json_open(roi, NULL, '[');
     for (size_t i = 0; i < campaign->level_count; i++) {
         const struct level *level = &campaign->levels[i];
         if (isnan(level->spend))
             continue;
-        struct mi_outcome outcome = level_outcome(campaign, level);
-        double saturation =
+        const struct mi_outcome outcome = level_outcome(campaign, level);
+        const double saturation =
             isnan(level->saturation) ? campaign_saturation(campaign, level->spend) : level->saturation;
-        for (struct json *json = cpa; json <= roas; json++) {
-            json_open(json, NULL, '{');
-            json_number(json, "spend", outcome.spend);
-            json_number(json, "predicted_cpa", outcome.cpa);
-            json_number(json, "num_users", outcome.users);
-            json_number(json, "saturation_level", saturation);
-        }
-        json_number(roas, "revenue", outcome.revenue);
-        json_number(roas, "predicted_roas", outcome.roas);
+        put_level(cpa, &outcome, saturation);
         json_close(cpa, '}');
+        put_level(roas, &outcome, saturation);
+        json_number(roas, "predicted_roas", outcome.roas);
         json_close(roas, '}');
-        json_open(roi, NULL, '{');
-        json_number(roi, "spend", outcome.spend);
-        json_number(roi, "revenue", outcome.revenue);
-        json_number(roi, "total_costs", outcome.total_costs);
-        json_number(roi, "roi", outcome.roi);
-        json_number(roi, "profit", outcome.profit);
+        put_outcome(roi, &outcome);
         json_close(roi, '}');
     }
-    for (size_t i = CPA_TRAJECTORY; i <= ROI_TRAJECTORY; i++)
-        json_close(&s->parts[i], ']');
+    json_close(cpa, ']');
+    json_close(roas, ']');
+    json_close(roi, ']');
 }
 
 static enum mi_status put_ltv(struct summary *s, const struct campaign *campaign, struct mi_text confidence,
@@ -268,15 +375,10 @@ static enum mi_status put_ltv(struct summary *s, const struct campaign *campaign
 }
 
 static void put_optimum(struct json *json, const struct campaign *campaign, const struct optimum *optimum) {
-    char reasoning[320];
-    explain(campaign, optimum, reasoning, sizeof reasoning);
-    json_open(json, NULL, '{');
-    json_number(json, "spend", optimum->spend);
-    json_number(json, "revenue", optimum->outcome.revenue);
-    json_number(json, "total_costs", optimum->outcome.total_costs);
-    json_number(json, "roi", optimum->outcome.roi);
-    json_number(json, "profit", optimum->outcome.profit);
-    json_text(json, "reasoning", mi_text_of(reasoning));
+    struct words reasoning;
+    explain(&reasoning, campaign, optimum);
+    put_outcome(json, &optimum->outcome);
+    json_text(json, "reasoning", mi_text_of(reasoning.text));
     json_close(json, '}');
 }
 
@@ -304,7 +406,7 @@ static void put_risk(struct json *json, const struct campaign *campaign, const s
                  saturation < RISK_MODERATE ? "low"
                  : saturation < RISK_HIGH   ? "moderate"
                                             : "high",
-                 saturation * 100);
+                 floor(saturation * 1000) / 10); /* cut off: never the number of the next word */
     json_open(json, NULL, '{');
     json_text(json, "ltv_confidence", confidence);
     json_text(json, "saturation_risk", mi_text_of(risk));

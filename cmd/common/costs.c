@@ -163,7 +163,7 @@ static enum mi_status take_given(const struct cost_columns *columns, const struc
         return status;
     if (columns->rates_given && fabs(given - *cost) > SAME_RATE * fmax(1, fabs(*cost)))
         return mi_batch_fault(batch, row, column, error,
-                              "%.15g contradicts the rates given, which make %.15g", given, *cost);
+                              "%.15g contradicts the rates in use, which make %.15g", given, *cost);
     *cost = given;
     return MI_OK;
 }
