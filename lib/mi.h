@@ -935,8 +935,9 @@ enum mi_objective {
                               proportion to spend */
     MI_OBJECTIVE_REVENUE,
     MI_OBJECTIVE_USERS,
-    MI_OBJECTIVE_ROI, /* of the portfolio: (revenue / costs - 1) * 100 */
-    MI_OBJECTIVE_ROAS /* of the portfolio: revenue / spend */
+    MI_OBJECTIVE_ROI,  /* of the portfolio: (revenue / costs - 1) * 100 */
+    MI_OBJECTIVE_ROAS, /* of the portfolio: revenue / spend */
+    MI_OBJECTIVE_LEAST /* the least spend (its negative is maximised), for a limit on users; with at_most */
 };
 
 struct mi_objective_weights {
@@ -952,6 +953,31 @@ struct mi_allocation_campaign {
     double min_budget; /* 0: none */
     double max_budget; /* INFINITY: none */
     double today;      /* today's budget, NaN: not known */
+    bool or_nothing;   /* may also get nothing, in spite of min_budget */
+};
+
+/* A limit on several campaigns together, or with `each` on every one of them alone. */
+enum mi_limit_kind {
+    MI_LIMIT_SPEND, /* their spend */
+    MI_LIMIT_SHARE, /* the same as a share of the budget */
+    MI_LIMIT_ROAS,  /* a floor: revenue / spend at least this, where there is spend */
+    MI_LIMIT_CPA,   /* a ceiling: spend / users at most this, where there is spend */
+    MI_LIMIT_USERS  /* a floor for their users */
+};
+
+struct mi_allocation_limit {
+    struct mi_text name; /* for messages */
+    enum mi_limit_kind kind;
+    bool at_least; /* else at most: spend and share */
+    bool each;     /* spend, share, roas, cpa */
+    double value;
+    const size_t *members; /* places of campaigns; NULL: all */
+    size_t member_count;
+};
+
+enum mi_solver {
+    MI_SOLVER_GLOBAL, /* the dual and branch and bound */
+    MI_SOLVER_SLSQP   /* the local step alone, from the equal split and from today's; for comparison */
 };
 
 struct mi_allocation_problem {
@@ -962,18 +988,35 @@ struct mi_allocation_problem {
     enum mi_objective objective;
     struct mi_objective_weights weights; /* of MI_OBJECTIVE_WEIGHTED */
     double floor_share; /* of today's budget, else of the equal split: where its terms become linear */
+    const struct mi_allocation_limit *limits;
+    size_t limit_count;
+    double
+        step;   /* budgets are multiples of this where limits let them, but for what is left over; 0: cents */
+    double gap; /* relative: ends where value and bound are within; 0: 1e-7 */
+    double seconds; /* time after which the best found is taken; 0: none */
+    double calm;    /* fewest changes from today's budgets: what a unit moved must add; 0: any */
+    enum mi_solver solver;
 };
 
-enum mi_binding { MI_BINDING_NONE, MI_BINDING_MIN, MI_BINDING_MAX };
+enum mi_binding { MI_BINDING_NONE, MI_BINDING_MIN, MI_BINDING_MAX, MI_BINDING_LIMIT };
+
+/* What a limit came to. */
+struct mi_limit_result {
+    double reached; /* the figure that the limit is on; NaN: each */
+    bool binds;
+    double price; /* what the objective would gain if the value were relaxed by one unit; NaN: each */
+};
 
 struct mi_allocation {
     size_t count;
     double *spend; /* per campaign: whole cents (finer where budgets are small), summing to the budget */
     enum mi_binding *binding;
-    double total;       /* sum of spend */
-    double objective;   /* value reached */
-    double upper_bound; /* no allocation has more (Lagrangian bound); NaN where none is known */
-    double price;       /* what one more unit of budget would add to the objective (the dual's multiplier) */
+    size_t *limit_binding;          /* MI_BINDING_LIMIT: the number of the limit, else SIZE_MAX */
+    struct mi_limit_result *limits; /* one per limit */
+    double total;                   /* sum of spend */
+    double objective;               /* value reached */
+    double upper_bound;             /* no allocation has more (Lagrangian bound); NaN where none is known */
+    double price; /* what one more unit of budget would add to the objective (the dual's multiplier) */
 };
 
 /* Allocates the budget. Separable objectives: Lagrangian dual with one-dimensional problems on concave
@@ -981,6 +1024,9 @@ struct mi_allocation {
  * campaign that the envelope splits; portfolio ratios by Dinkelbach's iteration (1967) on top. Where the
  * bound leaves something to gain, NLopt SLSQP starts from that result, the equal split and today's budgets,
  * up to some hundred campaigns. Every candidate is checked against all limits; the best feasible one is kept.
+ * With limits on groups, minimum or nothing, or calm: the convex relaxation in which every campaign has its
+ * concave envelope is solved by an interior-point method (primal-dual, Wright 1997), whose multipliers give
+ * the bound; campaigns that it splits are settled by diving and by branch and bound.
  *
  * MI_NO names limits that contradict; MI_BAD_ARGUMENT a number that cannot be (missing or negative ltv,
  * weights, budget), MI_NUMERIC a curve that gives no number; both name the campaign. Of equal campaigns the
@@ -988,6 +1034,14 @@ struct mi_allocation {
 enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct mi_allocation *allocation,
                            struct mi_error *error);
 void mi_allocation_clear(struct mi_allocation *allocation);
+
+/* (upper_bound - objective) / |objective|, 0 and above; NaN where there is no bound. */
+double mi_allocation_gap(const struct mi_allocation *allocation);
+
+/* The allocation nearest to today's budgets (least sum of changes) whose objective is within `share` of the
+ * best one's; all campaigns have a `today`. The bound is that of the best. Separable objectives only. */
+enum mi_status mi_allocate_calm(const struct mi_allocation_problem *problem, double share,
+                                struct mi_allocation *allocation, struct mi_error *error);
 
 /* The value of the objective for given spends. */
 double mi_objective_value(const struct mi_allocation_problem *problem, const double *spend);
