@@ -19,7 +19,7 @@ DATADIR = $(DESTDIR)$(PREFIX)/share/mi
 COMPDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # Libraries, all of them here; --as-needed drops from each program what it does not use.
-LIBS    = -lnlopt -lcsv -ljansson -lgsl $(BLAS) -lm -lpthread
+LIBS    = -lxgboost -lnlopt -lcsv -ljansson -lgsl $(BLAS) -lm -lpthread
 BLAS    = $(if $(wildcard /usr/lib/*/libopenblas.so /usr/lib/libopenblas.so),-lopenblas,-lgslcblas)
 VERSION := $(shell sed -n 's/^.define MI_VERSION *"\(.*\)"/\1/p' lib/mi.h)
 SONAME  = libmi.so.0

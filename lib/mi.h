@@ -668,8 +668,8 @@ struct mi_accuracy;
 
 struct mi_accuracy_options {
     bool by_campaign; /* rows are told apart by campaign: steps and scales within each */
-    bool by_date;     /* rows are put in order of date within a campaign: keeps 32 bytes a row; not set: as
-                         they come */
+    bool by_date;     /* rows are put in order of date within a campaign and horizon: keeps 40 bytes a row;
+                         not set: as they come */
 };
 
 struct mi_accuracy_row {
@@ -677,6 +677,7 @@ struct mi_accuracy_row {
     int32_t date;
     double predicted, actual;
     double low, high; /* the prediction's interval; NaN: none */
+    double horizon;   /* with by_date: steps are between rows of one horizon; NaN: none, as 0 */
 };
 
 enum mi_figure {

@@ -30,6 +30,7 @@ struct kept_row {
     uint32_t campaign;
     int32_t date;
     uint64_t order;
+    double horizon; /* 0 where missing */
     double predicted, actual;
 };
 
@@ -183,8 +184,14 @@ static bool keep(struct mi_accuracy *accuracy, size_t campaign, const struct mi_
         accuracy->rows = rows;
         accuracy->row_capacity = capacity;
     }
-    accuracy->rows[accuracy->row_count] =
-        (struct kept_row){(uint32_t)campaign, row->date, accuracy->row_count, row->predicted, row->actual};
+    accuracy->rows[accuracy->row_count] = (struct kept_row){
+        .campaign = (uint32_t)campaign,
+        .date = row->date,
+        .order = accuracy->row_count,
+        .horizon = isnan(row->horizon) ? 0 : row->horizon,
+        .predicted = row->predicted,
+        .actual = row->actual,
+    };
     accuracy->row_count++;
     return true;
 }
@@ -221,6 +228,9 @@ static int compare_rows(const void *left, const void *right) {
     if (a->campaign != b->campaign) {
         return a->campaign < b->campaign ? -1 : 1;
     }
+    if (a->horizon != b->horizon) {
+        return a->horizon < b->horizon ? -1 : 1;
+    }
     if (a->date != b->date) {
         return a->date < b->date ? -1 : 1;
     }
@@ -233,6 +243,8 @@ static void step_by_date(struct mi_accuracy *accuracy) {
     }
     for (size_t i = 0; i < accuracy->row_count; i++) {
         const struct kept_row *row = &accuracy->rows[i];
+        bool other_series = i > 0 && row->horizon != row[-1].horizon;
+        accuracy->campaigns[row->campaign].started &= !other_series;
         step(accuracy, &accuracy->campaigns[row->campaign], row->predicted, row->actual);
     }
 }

@@ -12,11 +12,14 @@
 
 #include "ltv/tree.h"
 
-/* Prior of a standard deviation relative to the mean: gamma with shape 2 and this rate, mode at 0.25. It is
- * what a level gets of which the data say nothing. */
-#define PRIOR_RATE 4.0
-/* Prior of the relative standard deviation between users, used where no segment shows any scatter: the same
- * with mode at 2. */
+/* Prior of a standard deviation relative to the mean: gamma with shape 2 and this rate. The mode is that of
+ * the density of its logarithm, on which the posterior is nearer to symmetric: the mode of the standard
+ * deviation itself makes intervals too narrow where users are few (of 18 users a segment 55 % held the truth,
+ * with this 65 %; of 440, 80 %). A level of which the data say nothing gets 0.5. */
+#define PRIOR_SHAPE 2.0
+#define PRIOR_RATE  4.0
+/* Prior of the relative standard deviation between users, used where no segment shows any scatter: the same.
+ */
 #define WITHIN_RATE 0.5
 
 #define ROUNDS          8
@@ -61,8 +64,8 @@ static void evaluate(const gsl_vector *vector, void *data, double *value, gsl_ve
     for (size_t i = 0; i < problem->unknowns; i++) {
         double rate = i < levels ? PRIOR_RATE : WITHIN_RATE;
         double slope = i < levels ? slopes[i] : 2 * slopes[i];
-        *value += x[i] - rate * exp(x[i]);
-        gsl_vector_set(gradient, i, -(slope + 1 - rate * exp(x[i])) * problem->scale);
+        *value += PRIOR_SHAPE * x[i] - rate * exp(x[i]);
+        gsl_vector_set(gradient, i, -(slope + PRIOR_SHAPE - rate * exp(x[i])) * problem->scale);
     }
     *value *= -problem->scale;
     if (*value < problem->best_value) {
@@ -151,15 +154,15 @@ static void estimate_within(const struct ltv_tree *tree, struct ltv_spread *spre
 
 static void start(struct problem *problem) {
     for (size_t level = 0; level < problem->tree->levels; level++) {
-        problem->best[level] = log(1 / PRIOR_RATE);
+        problem->best[level] = log(PRIOR_SHAPE / PRIOR_RATE);
     }
-    problem->best[problem->tree->levels] = log(1 / WITHIN_RATE);
+    problem->best[problem->tree->levels] = log(PRIOR_SHAPE / WITHIN_RATE);
 }
 
 /* Nothing can be said of the scatter: every segment keeps its own mean. */
 static void settle_unseen(struct ltv_tree *tree, struct ltv_spread *spread) {
     for (size_t level = 0; level < tree->levels; level++) {
-        spread->between[level] = 1 / PRIOR_RATE;
+        spread->between[level] = PRIOR_SHAPE / PRIOR_RATE;
     }
     spread->within = NAN;
     ltv_tree_settle(tree, spread);

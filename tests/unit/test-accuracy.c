@@ -45,7 +45,8 @@ static struct mi_accuracy_result judged(const struct sample *rows, size_t count,
                                       rows[i].predicted,
                                       rows[i].actual,
                                       rows[i].low,
-                                      rows[i].high};
+                                      rows[i].high,
+                                      NAN};
         assert_int_equal(mi_accuracy_add(accuracy, &row, NULL), MI_OK);
     }
     assert_int_equal(mi_accuracy_finish(accuracy, &result, NULL), MI_OK);

@@ -154,13 +154,13 @@ static void test_fit_against_dense(void **state) {
     struct ltv_tree tree = make_tree();
     struct ltv_spread spread;
     assert_int_equal(ltv_tree_fit(&tree, &spread, NULL, NULL), MI_OK);
-    assert_near(spread.between[0], 0.16982683, 1e-4);
-    assert_near(spread.between[1], 0.15290878, 1e-4);
-    assert_near(spread.within, 3.3271304833353463, 1e-5);
-    assert_node(&tree, "?", "?", 27.20684343836075, 23.626860746077142, 1e-4);
-    assert_node(&tree, "a", "z", 26.661232271121904, 9.7521753181124691, 1e-5);
-    assert_node(&tree, "b", "w", 27.959779428644396, 55.449271320400506, 1e-4);
-    assert_node(&tree, "c", "x", 24.468554083165966, 22.704147043830488, 1e-5);
+    assert_near(spread.between[0], 0.3284334070, 1e-5);
+    assert_near(spread.between[1], 0.2860064625, 1e-5);
+    assert_near(spread.within, 3.3351099396, 1e-5);
+    assert_node(&tree, "?", "?", 27.920850581135863, 60.732789028445744, 1e-4);
+    assert_node(&tree, "a", "z", 26.40887285260557, 10.790442578975924, 1e-5);
+    assert_node(&tree, "b", "w", 28.575937451501623, 154.20809934148463, 1e-4);
+    assert_node(&tree, "c", "x", 23.063636794709613, 26.169948572242866, 1e-5);
     ltv_tree_clear(&tree);
 }
 

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Gradient-boosted trees by the XGBoost C API.
+ */
+#include "num/boost.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xgboost/c_api.h>
+
+struct mi_boost {
+    BoosterHandle handle;
+    size_t columns;
+    unsigned rounds;
+};
+
+/* ---- start and errors ---- */
+
+static void drop_line(const char *text) {
+    (void)text;
+}
+
+/* The log would go to stdout. At first use, not in mi_init(): programs without trees do not load XGBoost. */
+static void silence(void) {
+    XGBRegisterLogCallback(drop_line);
+}
+
+static void start(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, silence);
+}
+
+static enum mi_status no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
+/* XGBoost's message: the first line without the time and place before it; the rest is a stack trace. */
+static enum mi_status fault(enum mi_status code, struct mi_error *error) {
+    const char *text = XGBGetLastError();
+    const char *message = strstr(text, ": ");
+    while (message != NULL && strchr(text, '\n') != NULL && message > strchr(text, '\n')) {
+        message = NULL;
+    }
+    message = text[0] == '[' && message != NULL ? message + 2 : text;
+    if (strstr(text, "bad_alloc") != NULL) {
+        return no_memory(error);
+    }
+    return mi_error_set(error, code, "XGBoost: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+/* ---- data ---- */
+
+static enum mi_status check_values(const float *values, size_t count, struct mi_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        if (isinf(values[i])) {
+            return mi_error_set(error, MI_BAD_ARGUMENT, "boosted trees: an infinite value");
+        }
+    }
+    return MI_OK;
+}
+
+static enum mi_status check_data(const struct mi_boost_data *data, struct mi_error *error) {
+    if (data->rows == 0 || data->columns == 0) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "boosted trees: no rows or no columns");
+    }
+    for (size_t i = 0; i < data->rows; i++) {
+        if (!isfinite(data->labels[i])) {
+            return mi_error_set(error, MI_BAD_ARGUMENT, "boosted trees: a label that is no number");
+        }
+    }
+    return check_values(data->values, data->rows * data->columns, error);
+}
+
+static enum mi_status make_matrix(const struct mi_boost_data *data, unsigned threads, DMatrixHandle *matrix,
+                                  struct mi_error *error) {
+    enum mi_status status = check_data(data, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    if (XGDMatrixCreateFromMat_omp(data->values, data->rows, data->columns, NAN, matrix, (int)threads) != 0) {
+        *matrix = NULL;
+        return fault(MI_NUMERIC, error);
+    }
+    bool good = XGDMatrixSetFloatInfo(*matrix, "label", data->labels, data->rows) == 0;
+    if (good && data->weights != NULL) {
+        good = XGDMatrixSetFloatInfo(*matrix, "weight", data->weights, data->rows) == 0;
+    }
+    return good ? MI_OK : fault(MI_NUMERIC, error);
+}
+
+/* ---- training ---- */
+
+struct mi_boost_options mi_boost_options_default(void) {
+    return (struct mi_boost_options){.objective = "reg:squarederror",
+                                     .max_leaves = 31,
+                                     .max_depth = 6,
+                                     .rounds = 300,
+                                     .patience = 30,
+                                     .learning_rate = 0.05,
+                                     .lambda = 1,
+                                     .min_child_weight = 1,
+                                     .subsample = 1,
+                                     .colsample = 1,
+                                     .threads = 1};
+}
+
+struct training {
+    const struct mi_boost_data *data, *validation;
+    const struct mi_boost_options *options;
+    DMatrixHandle matrices[2]; /* training, validation or NULL */
+    BoosterHandle handle;
+    float *first, *second; /* derivatives of a loss of one's own */
+    double best;
+    unsigned best_round, round; /* rounds done at the best, and now */
+};
+
+static bool set(BoosterHandle handle, const char *name, const char *value) {
+    return XGBoosterSetParam(handle, name, value) == 0;
+}
+
+static bool set_number(BoosterHandle handle, const char *name, double value) {
+    char text[MI_NUMBER_LENGTH];
+    mi_number_format(value, text);
+    return set(handle, name, text);
+}
+
+static enum mi_status set_parameters(const struct training *training, struct mi_error *error) {
+    const struct mi_boost_options *how = training->options;
+    BoosterHandle handle = training->handle;
+    bool leafwise = how->leafwise;
+    bool good = set(handle, "verbosity", "0") && set(handle, "validate_parameters", "1") &&
+                set(handle, "tree_method", "hist") &&
+                set(handle, "objective", how->gradient != NULL ? "reg:squarederror" : how->objective) &&
+                set(handle, "grow_policy", leafwise ? "lossguide" : "depthwise") &&
+                set_number(handle, "max_depth", how->max_depth) &&
+                set_number(handle, "max_leaves", leafwise ? how->max_leaves : 0) &&
+                set_number(handle, "eta", how->learning_rate) && set_number(handle, "lambda", how->lambda) &&
+                set_number(handle, "min_child_weight", how->min_child_weight) &&
+                set_number(handle, "subsample", how->subsample) &&
+                set_number(handle, "colsample_bytree", how->colsample) &&
+                set_number(handle, "base_score", how->base_score) &&
+                set_number(handle, "seed", (double)(how->seed & 0x7fffffff)) &&
+                set_number(handle, "nthread", how->threads > 0 ? how->threads : 1);
+    for (size_t i = 0; i < how->more_count && good; i++) {
+        good = set(handle, how->more[i].name, how->more[i].value);
+    }
+    return good ? MI_OK : fault(MI_BAD_ARGUMENT, error);
+}
+
+static enum mi_status set_names(const struct training *training, struct mi_error *error) {
+    const struct mi_boost_data *data = training->data;
+    if (data->names == NULL) {
+        return MI_OK;
+    }
+    const char **names = malloc(data->columns * sizeof *names);
+    if (names == NULL) {
+        return no_memory(error);
+    }
+    memcpy(names, data->names, data->columns * sizeof *names);
+    int failed = XGBoosterSetStrFeatureInfo(training->handle, "feature_name", names, data->columns);
+    free(names);
+    return failed ? fault(MI_BAD_ARGUMENT, error) : MI_OK;
+}
+
+/* Predictions for a matrix known to the booster (they are cached there); margin: before the link. */
+static enum mi_status matrix_predictions(BoosterHandle handle, DMatrixHandle matrix, bool margin,
+                                         bool training, const float **predictions, struct mi_error *error) {
+    char config[160];
+    snprintf(config, sizeof config,
+             "{\"type\": %d, \"training\": %s, \"iteration_begin\": 0, \"iteration_end\": 0, "
+             "\"strict_shape\": false}",
+             margin ? 1 : 0, training ? "true" : "false");
+    const bst_ulong *shape;
+    bst_ulong dimensions;
+    return XGBoosterPredictFromDMatrix(handle, matrix, config, &shape, &dimensions, predictions) == 0
+               ? MI_OK
+               : fault(MI_NUMERIC, error);
+}
+
+static enum mi_status boost_once(struct training *training, struct mi_error *error) {
+    const struct mi_boost_options *how = training->options;
+    if (how->gradient == NULL) {
+        int failed = XGBoosterUpdateOneIter(training->handle, (int)training->round, training->matrices[0]);
+        return failed ? fault(MI_BAD_ARGUMENT, error) : MI_OK;
+    }
+    const float *margin;
+    enum mi_status status =
+        matrix_predictions(training->handle, training->matrices[0], true, true, &margin, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    how->gradient(how->context, training->data, margin, training->first, training->second);
+    int failed = XGBoosterBoostOneIter(training->handle, training->matrices[0], training->first,
+                                       training->second, training->data->rows);
+    return failed ? fault(MI_NUMERIC, error) : MI_OK;
+}
+
+/* The loss on the validation rows. */
+static enum mi_status validate(const struct training *training, double *loss, struct mi_error *error) {
+    const struct mi_boost_options *how = training->options;
+    DMatrixHandle matrix = training->matrices[1];
+    if (how->loss != NULL) {
+        const float *predictions;
+        bool margin = how->gradient != NULL;
+        enum mi_status status =
+            matrix_predictions(training->handle, matrix, margin, false, &predictions, error);
+        if (status == MI_OK) {
+            *loss = how->loss(how->context, training->validation, predictions);
+        }
+        return status;
+    }
+    const char *name = "v", *text;
+    if (XGBoosterEvalOneIter(training->handle, (int)training->round, &matrix, &name, 1, &text) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    const char *value = strrchr(text, ':'); /* "[12]\tv-rmse:0.123" */
+    if (value == NULL || !mi_number_parse(mi_text_of(value + 1), loss)) {
+        return mi_error_set(error, MI_NUMERIC, "XGBoost: no validation loss in \"%s\"", text);
+    }
+    return MI_OK;
+}
+
+static enum mi_status run_rounds(struct training *training, struct mi_error *error) {
+    const struct mi_boost_options *how = training->options;
+    enum mi_status status = MI_OK;
+    training->best = HUGE_VAL;
+    while (training->round < how->rounds && status == MI_OK) {
+        status = boost_once(training, error);
+        training->round++;
+        if (status != MI_OK || training->validation == NULL) {
+            continue;
+        }
+        double loss = HUGE_VAL;
+        status = validate(training, &loss, error);
+        if (loss < training->best) {
+            training->best = loss;
+            training->best_round = training->round;
+        }
+        if (training->round - training->best_round >= how->patience) {
+            break;
+        }
+    }
+    if (training->validation == NULL) {
+        training->best_round = training->round;
+    } else if (status == MI_OK && training->best_round == 0) {
+        status = mi_error_set(error, MI_NUMERIC, "boosted trees: the validation loss is no number");
+    }
+    return status;
+}
+
+/* The rounds up to the best one as a booster of their own. */
+static enum mi_status keep_best(struct training *training, struct mi_error *error) {
+    if (training->best_round == training->round) {
+        return MI_OK;
+    }
+    BoosterHandle best;
+    if (XGBoosterSlice(training->handle, 0, (int)training->best_round, 1, &best) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    XGBoosterFree(training->handle);
+    training->handle = best;
+    return set_names(training, error);
+}
+
+static enum mi_status train(struct training *training, struct mi_error *error) {
+    const struct mi_boost_options *how = training->options;
+    unsigned threads = how->threads > 0 ? how->threads : 1;
+    enum mi_status status = make_matrix(training->data, threads, &training->matrices[0], error);
+    if (status == MI_OK && training->validation != NULL) {
+        status = make_matrix(training->validation, threads, &training->matrices[1], error);
+    }
+    if (status != MI_OK) {
+        return status;
+    }
+    if (how->gradient != NULL) {
+        training->first = malloc(training->data->rows * sizeof *training->first);
+        training->second = malloc(training->data->rows * sizeof *training->second);
+        if (training->first == NULL || training->second == NULL) {
+            return no_memory(error);
+        }
+    }
+    size_t count = training->validation != NULL ? 2 : 1;
+    if (XGBoosterCreate(training->matrices, count, &training->handle) != 0) {
+        training->handle = NULL;
+        return fault(MI_NUMERIC, error);
+    }
+    status = set_parameters(training, error);
+    if (status == MI_OK) {
+        status = set_names(training, error);
+    }
+    if (status == MI_OK) {
+        status = run_rounds(training, error);
+    }
+    return status == MI_OK ? keep_best(training, error) : status;
+}
+
+static void free_matrices(struct training *training) {
+    for (size_t i = 0; i < 2; i++) {
+        if (training->matrices[i] != NULL) {
+            XGDMatrixFree(training->matrices[i]);
+        }
+    }
+    free(training->first);
+    free(training->second);
+}
+
+static enum mi_status wrap(BoosterHandle handle, size_t columns, struct mi_boost **boost,
+                           struct mi_error *error) {
+    int rounds;
+    if (XGBoosterBoostedRounds(handle, &rounds) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    *boost = malloc(sizeof **boost);
+    if (*boost == NULL) {
+        return no_memory(error);
+    }
+    **boost = (struct mi_boost){.handle = handle, .columns = columns, .rounds = (unsigned)rounds};
+    return MI_OK;
+}
+
+enum mi_status mi_boost_train(const struct mi_boost_data *data, const struct mi_boost_data *validation,
+                              const struct mi_boost_options *options, struct mi_boost **boost,
+                              struct mi_error *error) {
+    start();
+    struct training training = {.data = data, .validation = validation, .options = options};
+    enum mi_status status = train(&training, error);
+    free_matrices(&training);
+    if (status == MI_OK) {
+        status = wrap(training.handle, data->columns, boost, error);
+    }
+    if (status != MI_OK && training.handle != NULL) {
+        XGBoosterFree(training.handle);
+    }
+    return status;
+}
+
+void mi_boost_free(struct mi_boost *boost) {
+    if (boost != NULL) {
+        XGBoosterFree(boost->handle);
+        free(boost);
+    }
+}
+
+unsigned mi_boost_rounds(const struct mi_boost *boost) {
+    return boost->rounds;
+}
+
+size_t mi_boost_columns(const struct mi_boost *boost) {
+    return boost->columns;
+}
+
+/* ---- prediction ---- */
+
+/* The array interface of a dense block of floats. */
+static void describe(const float *values, size_t rows, size_t columns, char *out, size_t size) {
+    snprintf(out, size,
+             "{\"data\": [%llu, true], \"shape\": [%zu, %zu], \"typestr\": \"<f4\", \"version\": 3}",
+             (unsigned long long)(uintptr_t)values, rows, columns);
+}
+
+enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                                struct mi_error *error) {
+    /* The bare word NaN and cache_id are needed. */
+    static const char config[] = "{\"type\": 0, \"training\": false, \"iteration_begin\": 0, "
+                                 "\"iteration_end\": 0, \"strict_shape\": false, \"missing\": NaN, "
+                                 "\"cache_id\": 0}";
+    char block[160];
+    if (rows == 0) {
+        return MI_OK;
+    }
+    enum mi_status status = check_values(values, rows * boost->columns, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    describe(values, rows, boost->columns, block, sizeof block);
+    const bst_ulong *shape;
+    bst_ulong dimensions;
+    const float *result;
+    if (XGBoosterPredictFromDense(boost->handle, block, config, NULL, &shape, &dimensions, &result) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    if (dimensions < 1 || shape[0] != rows) {
+        return mi_error_set(error, MI_NUMERIC, "XGBoost: not one prediction a row");
+    }
+    memcpy(out, result, rows * sizeof *out);
+    return MI_OK;
+}
+
+enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                                      struct mi_error *error) {
+    static const char config[] = "{\"type\": 2, \"training\": false, \"iteration_begin\": 0, "
+                                 "\"iteration_end\": 0, \"strict_shape\": false}";
+    DMatrixHandle matrix;
+    const bst_ulong *shape;
+    bst_ulong dimensions;
+    const float *result;
+    if (rows == 0) {
+        return MI_OK;
+    }
+    enum mi_status status = check_values(values, rows * boost->columns, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    if (XGDMatrixCreateFromMat_omp(values, rows, boost->columns, NAN, &matrix, 1) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    if (XGBoosterPredictFromDMatrix(boost->handle, matrix, config, &shape, &dimensions, &result) != 0) {
+        status = fault(MI_NUMERIC, error);
+    } else if (dimensions != 2 || shape[0] != rows || shape[1] != boost->columns + 1) {
+        status = mi_error_set(error, MI_NUMERIC, "XGBoost: contributions of another shape");
+    } else {
+        memcpy(out, result, rows * (boost->columns + 1) * sizeof *out);
+    }
+    XGDMatrixFree(matrix);
+    return status;
+}
+
+/* ---- models ---- */
+
+enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, struct mi_error *error) {
+    bst_ulong size;
+    const char *text;
+    if (XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"json\"}", &size, &text) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    while (size > 0 && (text[size - 1] == '\0' || text[size - 1] == '\n')) {
+        size--;
+    }
+    mi_buffer_append(out, text, size);
+    return out->failed ? no_memory(error) : MI_OK;
+}
+
+static enum mi_status check_names(BoosterHandle handle, const char *const *names, size_t columns,
+                                  struct mi_error *error) {
+    bst_ulong count;
+    const char **stored;
+    if (XGBoosterGetNumFeature(handle, &count) != 0) {
+        return fault(MI_BAD_INPUT, error);
+    }
+    if (count != columns) {
+        return mi_error_set(error, MI_BAD_INPUT, "the trees take %llu columns, not %zu",
+                            (unsigned long long)count, columns);
+    }
+    if (names == NULL) {
+        return MI_OK;
+    }
+    if (XGBoosterGetStrFeatureInfo(handle, "feature_name", &count, &stored) != 0) {
+        return fault(MI_BAD_INPUT, error);
+    }
+    for (size_t i = 0; i < columns; i++) {
+        if (count != columns || strcmp(stored[i], names[i]) != 0) {
+            return mi_error_set(error, MI_BAD_INPUT, "the trees were trained on other columns (\"%.100s\")",
+                                names[i]);
+        }
+    }
+    return MI_OK;
+}
+
+enum mi_status mi_boost_read(struct mi_text json, const char *const *names, size_t columns, unsigned threads,
+                             struct mi_boost **boost, struct mi_error *error) {
+    BoosterHandle handle;
+    start();
+    if (XGBoosterCreate(NULL, 0, &handle) != 0) {
+        return fault(MI_NUMERIC, error);
+    }
+    bool good = set(handle, "verbosity", "0") && set_number(handle, "nthread", threads > 0 ? threads : 1) &&
+                XGBoosterLoadModelFromBuffer(handle, json.data, json.size) == 0 &&
+                set_number(handle, "nthread", threads > 0 ? threads : 1);
+    enum mi_status status = good ? check_names(handle, names, columns, error) : fault(MI_BAD_INPUT, error);
+    if (status == MI_OK) {
+        status = wrap(handle, columns, boost, error);
+    }
+    if (status != MI_OK) {
+        XGBoosterFree(handle);
+    }
+    return status;
+}
+
+enum mi_status mi_boost_copy(struct mi_boost *boost, struct mi_boost **copy, struct mi_error *error) {
+    struct mi_buffer text = {0};
+    enum mi_status status = mi_boost_write(boost, &text, error);
+    if (status == MI_OK) {
+        status = mi_boost_read((struct mi_text){text.data, text.size}, NULL, boost->columns, 1, copy, error);
+    }
+    mi_buffer_free(&text);
+    return status;
+}
