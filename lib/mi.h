@@ -821,6 +821,74 @@ enum mi_status mi_btyd_predict(struct mi_btyd_predictor *predictor, const struct
                                bool *known, struct mi_error *error);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * forecast: daily series (lib/forecast)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_FORECAST_DAYS_MOST 365 /* days ahead */
+
+/* A daily series: value[i] is that of day start + i, NaN where it is not known. */
+struct mi_series {
+    int32_t start;
+    size_t days;
+    const double *value;
+};
+
+/* Told from the days alone; each kind is forecast in its own way. */
+enum mi_forecast_kind {
+    MI_FORECAST_REGULAR,      /* experts weighted by their errors in the backtest */
+    MI_FORECAST_INTERMITTENT, /* days of zero among others: a mean that totals can be formed of */
+    MI_FORECAST_WALK,         /* a random walk: the last day, with drift */
+    MI_FORECAST_SHORT,        /* less than four weeks: a mean */
+    MI_FORECAST_STOPPED       /* zero of late, for longer than chance would have it: zero */
+};
+const char *mi_forecast_kind_name(enum mi_forecast_kind kind);
+
+struct mi_forecast_options {
+    size_t days;  /* ahead, 1 to MI_FORECAST_DAYS_MOST */
+    double level; /* of the intervals */
+};
+struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL */
+
+struct mi_forecast_range {
+    double predicted, low, high; /* low and high are missing where the series is too short to say */
+};
+
+struct mi_forecast;
+
+/* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing with
+ * weekly season on values and logs, walks, trimmed weekday means, the year before), combined by rolling-origin
+ * errors of the series itself; intervals are quantiles of the combination's own errors at like horizons (split
+ * conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk et al. 2005). A
+ * weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
+enum mi_status mi_forecast_series(const struct mi_series *series, const struct mi_forecast_options *options,
+                                  struct mi_forecast **forecast, struct mi_error *error);
+void mi_forecast_free(struct mi_forecast *forecast);
+enum mi_forecast_kind mi_forecast_kind(const struct mi_forecast *forecast);
+
+/* Day `step` after the last, from 1; and the sum of days 1 to `days`, whose interval is that of the sum. */
+void mi_forecast_day(const struct mi_forecast *forecast, size_t step, struct mi_forecast_range *range);
+void mi_forecast_total(const struct mi_forecast *forecast, size_t days, struct mi_forecast_range *range);
+
+/* The ratio of two totals (ROAS: revenue over spend) of days 1 to `days`, with the quantiles of that ratio's own
+ * errors in the backtest, since both err together. Missing where the lower one is forecast at 0 or below. */
+enum mi_status mi_forecast_ratio(const struct mi_forecast *top, const struct mi_forecast *bottom, size_t days,
+                                 struct mi_forecast_range *range, struct mi_error *error);
+
+/* Makes day `step` follow a plan: its forecast is multiplied by `factor`, whose logarithm is known with this
+ * standard error. */
+void mi_forecast_follow(struct mi_forecast *forecast, size_t step, double factor, double log_error);
+/* Makes day `step` what is planned, without error. */
+void mi_forecast_fix(struct mi_forecast *forecast, size_t step, double value);
+
+/* By how much revenue follows spend: d log revenue / d log spend, from changes of the same weekday from week to week,
+ * shrunk towards what holds across campaigns (0.7, standard deviation 0.2), with its standard error. */
+struct mi_elasticity {
+    double value, error;
+    size_t days; /* that it was learnt from */
+};
+struct mi_elasticity mi_forecast_elasticity(const struct mi_series *revenue, const struct mi_series *spend);
+
+/* ---------------------------------------------------------------------------------------------------------
  * accuracy: predictions against actuals (lib/accuracy)
  * ------------------------------------------------------------------------------------------------------ */
 

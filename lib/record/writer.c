@@ -164,7 +164,8 @@ enum mi_status mi_writer_column(struct mi_writer *writer, const char *name, size
     struct slot made = {.replaces = MI_NO_COLUMN};
     if (writer->reader != NULL) {
         size_t column = mi_reader_find_column(writer->reader, mi_text_of(name));
-        if (column != MI_NO_COLUMN) {
+        bool dropped = column < writer->dropped_count && writer->dropped[column];
+        if (column != MI_NO_COLUMN && !dropped) {
             enum mi_status status = check_replaced(writer, name, column, error);
             if (status != MI_OK) {
                 return status;
