@@ -303,6 +303,9 @@ enum mi_status mi_file_read(const char *path, size_t limit, char **content, size
 struct mi_model_file;
 enum mi_status mi_model_file_read(const char *path, const char *tool, struct mi_model_file **file,
                                   struct mi_error *error);
+/* The same from bytes; name: what messages call it. */
+enum mi_status mi_model_file_parse(struct mi_text content, const char *name, const char *tool,
+                                   struct mi_model_file **file, struct mi_error *error);
 void mi_model_file_free(struct mi_model_file *file);
 const char *mi_model_file_kind(const struct mi_model_file *file);
 
@@ -970,6 +973,254 @@ struct mi_accuracy_change {
  * with no true change the chance that any is called broken is at most `significance`. Larger is worse but for
  * bias (its size), direction (smaller) and coverage (distance from `level`). */
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* One file in write-ahead mode, synchronous FULL: what was committed survives a power cut. Writers wait for
+ * each other, readers for nobody; a visitor sees one moment. */
+struct mi_store;
+
+enum mi_store_mode {
+    MI_STORE_READ,
+    MI_STORE_WRITE,
+    MI_STORE_CREATE /* made where it is not there, whole or not at all */
+};
+
+#define MI_STORE_WAIT 30 /* seconds that a writer waits for another */
+
+struct mi_store_options {
+    enum mi_store_mode mode;
+    unsigned wait; /* seconds */
+};
+
+/* A file that is no store, is truncated or of a newer version is refused and never written to. An older one
+ * is brought up to this version, unless it is only read. */
+enum mi_status mi_store_open(const char *path, const struct mi_store_options *options,
+                             struct mi_store **store, struct mi_error *error);
+void mi_store_close(struct mi_store *store);
+
+/* A put is one transaction: all of it is kept or nothing. The first waits for other writers (MI_SYSTEM after
+ * `wait`). what: a word for the log; fingerprint: of the inputs, NULL for none. A put that changed nothing
+ * leaves no trace. Times never go back, whatever the clock does, and notes say so. */
+enum mi_status mi_store_put_begin(struct mi_store *store, const char *what, const char *fingerprint,
+                                  const struct mi_notes *notes, struct mi_error *error);
+enum mi_status mi_store_put_commit(struct mi_store *store, struct mi_error *error);
+void mi_store_put_abort(struct mi_store *store);
+
+/* What came of putting a row. Nothing is overwritten: a revision is kept beside what was known before. */
+enum mi_put {
+    MI_PUT_NEW,
+    MI_PUT_SAME,       /* known already: one row stays one */
+    MI_PUT_REVISED,    /* other values than an earlier put's */
+    MI_PUT_CONTRADICTS /* other values for the same key within one put: not kept */
+};
+
+struct mi_prediction {
+    struct mi_text campaign, metric;
+    struct mi_text model; /* as mi-ltv/3; missing counts as "" */
+    int32_t made;         /* the day when it was made */
+    int32_t date;         /* the first day that it is about */
+    double horizon;       /* days that it is about: it is due at made + horizon */
+    double spend;         /* a day, that it is for; NaN: none given */
+    double value, low, high;
+};
+
+struct mi_actual {
+    struct mi_text campaign, metric;
+    int32_t date;   /* the first day of the period */
+    double horizon; /* its days, above 0 */
+    double value;
+};
+
+enum mi_status mi_store_put_prediction(struct mi_store *store, const struct mi_prediction *prediction,
+                                       enum mi_put *outcome, struct mi_error *error);
+enum mi_status mi_store_put_actual(struct mi_store *store, const struct mi_actual *actual,
+                                   enum mi_put *outcome, struct mi_error *error);
+
+#define MI_STORE_ATTRIBUTES 5 /* ad_network, targeting_strategy, geo, creative_format, os */
+
+struct mi_stored_campaign {
+    struct mi_text id;
+    struct mi_text attributes[MI_STORE_ATTRIBUTES]; /* missing: not known */
+    double daily_budget, min_budget, max_budget;    /* NaN: not known */
+    int auto_optimization;                          /* 0, 1; -1: not known */
+};
+
+/* What is not known leaves what was known. */
+enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_stored_campaign *campaign,
+                                     struct mi_error *error);
+
+/* A visitor's texts live for the call. It ends the walk by another status than MI_OK, which comes back. */
+typedef enum mi_status mi_store_campaign_visitor(void *context, const struct mi_stored_campaign *campaign,
+                                                 struct mi_error *error);
+/* In order of campaign_id; only: missing for all. */
+enum mi_status mi_store_each_campaign(struct mi_store *store, struct mi_text only,
+                                      mi_store_campaign_visitor *visit, void *context,
+                                      struct mi_error *error);
+
+struct mi_store_query {
+    struct mi_text campaign, metric; /* missing: all */
+    struct mi_text model;            /* "mi-ltv" (any version) or "mi-ltv/3"; missing: all */
+    int32_t from, to;                /* predictions: made; outcomes: first day. MI_DATE_MISSING: open */
+    int64_t known;                   /* as it was known at this time, in ms since 1970; INT64_MAX: now */
+    bool outcomes;                   /* predictions: with what came of them */
+    bool revisions;                  /* outcomes: all that were known, else the last */
+};
+
+struct mi_stored_prediction {
+    const struct mi_stored_campaign *campaign;
+    struct mi_prediction prediction;
+    struct mi_text fingerprint; /* of the inputs, as its put had it */
+    int64_t recorded;           /* ms since 1970 */
+    double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
+                      forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
+                      not known */
+};
+
+typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
+                                                   struct mi_error *error);
+typedef enum mi_status mi_store_actual_visitor(void *context, const struct mi_stored_campaign *campaign,
+                                               const struct mi_actual *actual, int64_t recorded,
+                                               struct mi_error *error);
+/* By campaign, metric and date; each in its last revision. */
+enum mi_status mi_store_each_prediction(struct mi_store *store, const struct mi_store_query *query,
+                                        mi_store_prediction_visitor *visit, void *context,
+                                        struct mi_error *error);
+enum mi_status mi_store_each_actual(struct mi_store *store, const struct mi_store_query *query,
+                                    mi_store_actual_visitor *visit, void *context, struct mi_error *error);
+
+/* Models: versions 1, 2, ... of a name, each with a stage; one of a name at most is in production. */
+enum mi_stage { MI_STAGE_STAGING, MI_STAGE_PRODUCTION, MI_STAGE_ARCHIVED };
+const char *mi_stage_name(enum mi_stage stage);
+
+struct mi_stored_model {
+    struct mi_text name;
+    uint64_t version;
+    enum mi_stage stage;
+    int64_t recorded;
+    struct mi_text metrics, parameters; /* JSON, missing: none */
+    struct mi_text fingerprint;         /* of the training data */
+    struct mi_text checksum;            /* SHA-256 of the file */
+    struct mi_text file;
+};
+
+/* Adds a model in staging. The same file as the newest version's is not added again; *version is that one's
+ * then. Within a put, as the two below. */
+enum mi_status mi_store_model_add(struct mi_store *store, const struct mi_stored_model *model,
+                                  uint64_t *version, bool *added, struct mi_error *error);
+/* reference: NAME/VERSION, NAME/STAGE (its newest), or NAME for NAME/production, with or without @ before. To
+ * production: the model that was there is archived. The checksum is checked. */
+enum mi_status mi_store_model_promote(struct mi_store *store, const char *reference, enum mi_stage stage,
+                                      struct mi_error *error);
+/* Brings back the model that was in production before the present one. */
+enum mi_status mi_store_model_rollback(struct mi_store *store, const char *name, struct mi_error *error);
+
+typedef enum mi_status mi_store_model_visitor(void *context, const struct mi_stored_model *model,
+                                              struct mi_error *error);
+/* One model, its checksum checked; MI_BAD_INPUT where there is none. */
+enum mi_status mi_store_model_find(struct mi_store *store, const char *reference,
+                                   mi_store_model_visitor *visit, void *context, struct mi_error *error);
+enum mi_status mi_store_each_model(struct mi_store *store, mi_store_model_visitor *visit, void *context,
+                                   struct mi_error *error);
+/* Whether the file is what its checksum says: MI_BAD_INPUT names a damaged one. */
+enum mi_status mi_stored_model_verify(const struct mi_stored_model *model, struct mi_error *error);
+
+/* What a model file says of itself: tool, held-out metrics, parameters (JSON) and the training data's
+ * fingerprint; NULL where it does not. malloc'ed; clear it. */
+struct mi_model_description {
+    char *tool, *metrics, *parameters, *fingerprint;
+};
+void mi_model_describe(struct mi_text file, struct mi_model_description *description);
+void mi_model_description_clear(struct mi_model_description *description);
+
+struct mi_stage_change {
+    struct mi_text name, before, after;
+    uint64_t version;
+    int64_t recorded;
+    bool back; /* by a rollback */
+};
+typedef enum mi_status mi_store_stage_visitor(void *context, const struct mi_stage_change *change,
+                                              struct mi_error *error);
+enum mi_status mi_store_each_stage(struct mi_store *store, mi_store_stage_visitor *visit, void *context,
+                                   struct mi_error *error);
+
+struct mi_alert {
+    int64_t id;
+    struct mi_text campaign, metric, severity, message, action;
+    double actual, predicted, variance; /* actual / predicted - 1 */
+    struct mi_text causes;              /* JSON array, the likeliest first */
+    int32_t since;                      /* the first day that counts */
+    int32_t opened, seen, closed;       /* days; closed: MI_DATE_MISSING while it is open */
+    bool told;                          /* --exec has taken it */
+};
+
+/* Raises an alert; where one is open for the campaign and metric, that is brought up to date instead. Within
+ * a put, as what follows. */
+enum mi_status mi_store_alert_raise(struct mi_store *store, struct mi_alert *alert, bool *raised,
+                                    struct mi_error *error);
+/* Closes the open alert of a campaign and metric; *closed: its id, 0: there was none. */
+enum mi_status mi_store_alert_close(struct mi_store *store, struct mi_text campaign, struct mi_text metric,
+                                    int32_t day, int64_t *closed, struct mi_error *error);
+enum mi_status mi_store_alert_told(struct mi_store *store, int64_t alert, struct mi_error *error);
+typedef enum mi_status mi_store_alert_visitor(void *context, const struct mi_alert *alert,
+                                              struct mi_error *error);
+enum mi_status mi_store_each_alert(struct mi_store *store, mi_store_alert_visitor *visit, void *context,
+                                   struct mi_error *error);
+
+struct mi_action {
+    int64_t id, alert; /* 0: of no alert */
+    struct mi_text campaign, kind;
+    struct mi_text field; /* what is changed: daily_budget */
+    double before, after;
+    int32_t day;
+    int64_t recorded;
+    int64_t undoes, undone_by; /* ids of actions, 0: none */
+};
+
+/* Logs an action and sets the campaign's budget to `after`. An action can be undone once. */
+enum mi_status mi_store_action_add(struct mi_store *store, struct mi_action *action, struct mi_error *error);
+typedef enum mi_status mi_store_action_visitor(void *context, const struct mi_action *action,
+                                               struct mi_error *error);
+enum mi_status mi_store_each_action(struct mi_store *store, mi_store_action_visitor *visit, void *context,
+                                    struct mi_error *error);
+
+struct mi_stored_accuracy {
+    int32_t as_of;
+    struct mi_text by, value; /* the column that tells groups apart, and the group */
+    struct mi_text metric;
+    uint64_t n;
+    double figure[MI_FIGURE_COUNT];
+    int64_t recorded;
+};
+/* The same day, column, metric and group again takes the place of what was there. */
+enum mi_status mi_store_put_accuracy(struct mi_store *store, const struct mi_stored_accuracy *accuracy,
+                                     struct mi_error *error);
+typedef enum mi_status mi_store_accuracy_visitor(void *context, const struct mi_stored_accuracy *accuracy,
+                                                 struct mi_error *error);
+enum mi_status mi_store_each_accuracy(struct mi_store *store, mi_store_accuracy_visitor *visit, void *context,
+                                      struct mi_error *error);
+
+struct mi_stored_put {
+    int64_t id, recorded;
+    struct mi_text what, fingerprint;
+};
+typedef enum mi_status mi_store_put_visitor(void *context, const struct mi_stored_put *put,
+                                            struct mi_error *error);
+enum mi_status mi_store_each_put(struct mi_store *store, mi_store_put_visitor *visit, void *context,
+                                 struct mi_error *error);
+
+/* Looks through the whole file; what is wrong goes to the visitor. MI_NO where there is anything. */
+typedef void mi_store_fault_visitor(void *context, struct mi_text text);
+enum mi_status mi_store_check(struct mi_store *store, mi_store_fault_visitor *visit, void *context,
+                              struct mi_error *error);
+/* Copies the store while others use it. The copy appears whole; a file that is no store is not overwritten.
+ */
+enum mi_status mi_store_backup(struct mi_store *store, const char *path, struct mi_error *error);
+
+/* SHA-256 of bytes, as 64 hexadecimal digits and a NUL. */
+void mi_checksum(struct mi_text bytes, char out[65]);
 
 /* ---------------------------------------------------------------------------------------------------------
  * optimize: allocation of a budget (lib/optimize)

@@ -39,9 +39,10 @@ struct option_spec {
 
 /* A sub-command. */
 struct command {
-    const char *name;    /* NULL ends the list */
+    const char *name;    /* one word, or two: "model add"; NULL ends the list */
     const char *purpose; /* one line */
-    const char *input;   /* its operand in the usage: "[FILE]", or NULL where it takes none */
+    const char *input;   /* its operand in the usage: "[FILE]", or NULL where it reads no records */
+    const char *operand; /* an operand that is no file of records: "MODEL", or NULL */
     const char
         *details; /* paragraphs of the help after the options: columns read and written, memory and passes */
     const char *example;               /* one command line */

@@ -2,8 +2,8 @@
  *
  * Figures by metric and group, limits and baseline; see judge.h.
  */
-#include "common/judge.h"
-#include "common/baseline.h"
+#include "accuracy/judge.h"
+#include "accuracy/baseline.h"
 
 #include <math.h>
 #include <stdio.h>

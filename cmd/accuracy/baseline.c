@@ -2,7 +2,7 @@
  *
  * Reads an earlier output of mi-accuracy; see baseline.h.
  */
-#include "common/baseline.h"
+#include "accuracy/baseline.h"
 
 #include <stdio.h>
 
