@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ltv/behaviour.h"
 #include "ltv/segments.h"
 
 struct ltv_model_options ltv_model;
@@ -13,12 +14,14 @@ struct ltv_model_options ltv_model;
 static const struct option_spec predict_options[] = {
     MODEL_OPTION("model that mi-ltv fit wrote"),
     LEVEL_OPTION(LEVEL_TEXT),
+    BEHAVIOUR_PREDICT_OPTIONS,
     {.name = NULL},
 };
 
 static const struct option_spec fit_options[] = {
     HISTORY_OPTION,
     HISTORY_OPTIONS,
+    BEHAVIOUR_FIT_OPTIONS,
     {.name = NULL},
 };
 
@@ -81,6 +84,7 @@ static const struct model_kind {
     enum mi_status (*predict)(const struct mi_model_file *file, struct mi_error *error);
 } kinds[] = {
     {"segments", segments_predict},
+    {"ensemble", behaviour_predict},
 };
 
 static enum mi_status run_predict(struct mi_error *error) {
@@ -103,7 +107,7 @@ static enum mi_status run_predict(struct mi_error *error) {
 }
 
 static enum mi_status run_fit(struct mi_error *error) {
-    return segments_fit(error);
+    return behaviour_options.target ? behaviour_fit(error) : segments_fit(error);
 }
 
 static const struct command commands[] = {
