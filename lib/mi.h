@@ -1479,6 +1479,68 @@ struct mi_outcome mi_scenario_outcome(const struct mi_scenario *scenario, const 
 struct mi_outcome mi_scenario_expected(const struct mi_scenario *scenarios, const struct mi_outcome *outcomes,
                                        size_t count);
 
+/* ---- Monte Carlo over the models' own uncertainty ---- */
+
+/* A campaign whose curve and LTV are known with error. */
+struct mi_uncertain_campaign {
+    struct mi_text id; /* its draws depend on the seed and on this alone */
+    const struct mi_curve *curve;
+    const double *covariance; /* of the curve's log parameters: lower triangle in text order; NULL: none */
+    double ltv, ltv_se;       /* standard error; NaN: none */
+    struct mi_campaign_costs costs;
+    double budget; /* before the scenario */
+    size_t group;  /* that shares a shock; SIZE_MAX: none */
+};
+
+/* MI_BAD_ARGUMENT where a triangle has not the curve's number of entries or is no covariance. */
+enum mi_status mi_covariance_check(const struct mi_curve *curve, const double *triangle, size_t count,
+                                   struct mi_error *error);
+
+struct mi_monte_carlo {
+    size_t draws;
+    uint64_t seed;
+    double shock_all,
+        shock_group;           /* standard deviations of log users that all, or a group's, campaigns share */
+    const char *const *groups; /* names of the groups, by number: a group's shocks depend on its name */
+    size_t group_count;
+    const double *quantiles; /* of profit that are asked for */
+    size_t quantile_count;
+    double var_level; /* confidence of the value at risk, as 0.95 */
+    unsigned long threads;
+};
+
+#define MI_QUANTILES_MOST 16
+
+/* What the draws of one profit come to. */
+struct mi_risk_figures {
+    double mean, sd;
+    double quantile[MI_QUANTILES_MOST];
+    double chance_of_loss; /* share of draws below 0 */
+    double value_at_risk;  /* the loss that is passed with 1 - var_level only; below 0: no loss even then */
+};
+
+/* Draws curves (log parameters normal), LTVs (lognormal about the mean) and shocks, and computes profits.
+ * changes: what each scenario does to each campaign, campaign by campaign. figures: room for count *
+ * scenarios, in the same order, or NULL; totals: for scenarios, the portfolio's. profits: NULL, or room for
+ * scenarios * draws, which gets the portfolio's. The same for any number of threads. */
+enum mi_status mi_monte_carlo_run(const struct mi_monte_carlo *options,
+                                  const struct mi_uncertain_campaign *campaigns, size_t count,
+                                  const struct mi_scenario *changes, size_t scenarios,
+                                  struct mi_risk_figures *figures, struct mi_risk_figures *totals,
+                                  double *profits, struct mi_error *error);
+
+/* Draws of one campaign, one after another. */
+struct mi_draws;
+enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64_t seed,
+                            struct mi_draws **draws, struct mi_error *error);
+void mi_draws_free(struct mi_draws *draws);
+/* The next draw: the users at each spend, and the LTV. */
+void mi_draws_next(struct mi_draws *draws, const double *spends, size_t count, double *users, double *ltv);
+
+/* The figures of a sample, which is put in another order. */
+struct mi_risk_figures mi_risk_figures_of(const struct mi_monte_carlo *options, double *profits,
+                                          size_t count);
+
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
  * ------------------------------------------------------------------------------------------------------ */
