@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * mi-roas: what comes back of the spend. `predict` adds revenue and ROAS to the chain's rows.
+ * mi-roas: what comes back of the spend. `predict` adds revenue and ROAS to the chain's rows, `forecast` says
+ * from daily series what the next weeks bring.
  */
 #include "common/program.h"
 
 #include <math.h>
+
+#include "roas/forecast.h"
 
 static const char details[] = "Reads spend, num_users and predicted_ltv; adds revenue (users x LTV) and\n"
                               "predicted_roas (revenue / spend, empty where nothing is spent).\n"
@@ -69,6 +72,13 @@ static const struct command commands[] = {
      .details = details,
      .example = "mi-cpa -c curves.csv campaigns.csv | mi-roas",
      .run = run_predict},
+    {.name = "forecast",
+     .purpose = "daily series to 7, 14, 30 and 90 days, with intervals",
+     .input = "[FILE]",
+     .details = forecast_details,
+     .example = "mi-roas forecast --spend=spend --by=campaign_id days.csv",
+     .options = forecast_table,
+     .run = forecast_run},
     {.name = NULL},
 };
 

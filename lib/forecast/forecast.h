@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the parts of lib/forecast share: a prepared series, the experts, and a combination of them.
+ */
+#ifndef MI_FORECAST_FORECAST_H
+#define MI_FORECAST_FORECAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEEK     7
+#define FARTHEST 365 /* days ahead, at most */
+
+/* A series as the experts see it. */
+struct series {
+    size_t days;
+    int first_weekday;
+    double *value;           /* by day; NaN: missing, or a weekday that is structurally zero */
+    double *log;             /* log(value); NULL where the series has no logs */
+    bool live[WEEK];         /* by weekday: false where it is structurally zero */
+    double scale, log_scale; /* usual size of a day's surprise */
+};
+
+static inline size_t weekday_of(const struct series *series, size_t day) {
+    return ((size_t)series->first_weekday + day) % WEEK;
+}
+
+/* A forecaster with fixed parameters. */
+enum expert_kind { EXPERT_SMOOTHING, EXPERT_WALK, EXPERT_WEEKDAY_MEAN, EXPERT_YEAR };
+
+struct expert {
+    enum expert_kind kind;
+    bool logs;
+    double level, trend, damping, season; /* of smoothing */
+    double profile;                       /* of a walk: share of the weekday profile that is taken */
+    size_t span;                          /* of a walk: days over which the drift is measured; 0: none */
+    size_t weeks;                         /* of a weekday mean, or around the day a year ago */
+};
+
+/* Parameters by which some are found again. */
+#define LEVEL_SLOWEST 0.02
+#define LEVEL_FASTEST 0.7
+#define SEASON_SLOW   0.04
+#define WEEKS_LONGEST 26
+
+#define EXPERTS_MOST 80
+size_t expert_list(struct expert *experts);
+
+/* Receives what an expert says at the end of day `origin` of the days asked for. */
+typedef void expert_receiver(void *context, size_t origin, const double *path);
+
+/* When an expert is asked, at the end of days first, first + apart, ... and of the last day; and for what:
+ * days step[0], step[1], ... after that. */
+struct asking {
+    size_t first, apart;
+    const size_t *step;
+    size_t steps;
+    expert_receiver *receive;
+    void *context;
+};
+
+/* Runs an expert over a series; it may be silent at origins where it knows too little. */
+void expert_run(const struct expert *expert, const struct series *series, const struct asking *asking);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a series is before the experts see it: trimmed, weekdays on which it is closed masked, logs and
+ * scales.
+ */
+#include "forecast/prepare.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define LONGEST_PAST 1100  /* days: two years and what a backtest on them needs */
+#define CLOSED_WEEKS 12    /* over which a weekday that is always zero is looked for */
+#define CLOSED_ODDS  0.001 /* of so many zeros by chance, below which the weekday is closed */
+
+/* Masks a weekday on which nothing ever happens lately, though on others it does. */
+static void mask_closed(struct series *series) {
+    size_t zeros[WEEK] = {0}, n[WEEK] = {0}, open = 0, open_zeros = 0;
+    size_t span = CLOSED_WEEKS * WEEK, from = series->days > span ? series->days - span : 0;
+    for (size_t t = from; t < series->days; t++)
+        if (!isnan(series->value[t])) {
+            n[weekday_of(series, t)]++;
+            zeros[weekday_of(series, t)] += series->value[t] == 0;
+        }
+    for (size_t w = 0; w < WEEK; w++)
+        if (zeros[w] < n[w]) {
+            open += n[w];
+            open_zeros += zeros[w];
+        }
+    double chance = ((double)open_zeros + 1) / ((double)open + 2);
+    for (size_t w = 0; w < WEEK; w++)
+        series->live[w] =
+            zeros[w] < n[w] || n[w] == 0 || open == 0 || pow(chance, (double)n[w]) > CLOSED_ODDS;
+    for (size_t t = 0; t < series->days; t++)
+        if (!series->live[weekday_of(series, t)])
+            series->value[t] = NAN;
+}
+
+static int compare(const void *a, const void *b) {
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The usual distance of a day from the mean of the same weekday a week before and after; infinite where there
+ * is none. `room`: for as many numbers as days. */
+static double usual_surprise(const double *z, size_t days, double *room) {
+    size_t n = 0;
+    double sum = 0;
+    for (size_t t = WEEK; t + WEEK < days; t++) {
+        double surprise = fabs(z[t] - (z[t - WEEK] + z[t + WEEK]) / 2);
+        if (!isnan(surprise)) {
+            room[n++] = surprise;
+            sum += surprise;
+        }
+    }
+    if (n == 0)
+        return INFINITY;
+    qsort(room, n, sizeof *room, compare);
+    return fmax(1.2 * room[n / 2], 0.5 * sum / (double)n);
+}
+
+/* Logs, only where all that is known is above 0. */
+static bool take_logs(const struct series *series, double *logs) {
+    for (size_t t = 0; t < series->days; t++) {
+        if (series->value[t] <= 0)
+            return false;
+        logs[t] = log(series->value[t]);
+    }
+    return true;
+}
+
+enum mi_status series_prepare(const struct mi_series *from, struct series *series, struct mi_error *error) {
+    size_t first = from->days > LONGEST_PAST ? from->days - LONGEST_PAST : 0;
+    while (first < from->days && isnan(from->value[first]))
+        first++;
+    if (first == from->days)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "no day %shas a value",
+                            from->days > LONGEST_PAST ? "of the last three years " : "");
+    const size_t days = from->days - first;
+    double *room = malloc(3 * days * sizeof *room);
+    if (!room)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    *series = (struct series){
+        .days = days,
+        .first_weekday = mi_date_weekday(from->start + (int32_t)first),
+        .value = room,
+    };
+    for (size_t t = 0; t < days; t++)
+        series->value[t] = from->value[first + t];
+    mask_closed(series);
+    series->scale = usual_surprise(series->value, days, room + 2 * days);
+    if (take_logs(series, room + days)) {
+        series->log = room + days;
+        series->log_scale = usual_surprise(series->log, days, room + 2 * days);
+    }
+    return MI_OK;
+}
+
+void series_clear(struct series *series) {
+    free(series->value);
+    series->value = NULL;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Forecasts of series whose future is known: exact patterns, noise with a known spread, planned spend.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "mi.h"
+
+#define DAYS   400
+#define AHEAD  90
+#define MONDAY 20454 /* 2026-01-05 */
+
+static uint64_t state_of_random;
+
+/* splitmix64, as a number above 0 and below 1. */
+static double uniform(void) {
+    uint64_t z = (state_of_random += 0x9e3779b97f4a7c15U);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static double normal(void) {
+    double radius = sqrt(-2 * log(uniform()));
+    return radius * cos(2 * 3.14159265358979323846 * uniform());
+}
+
+static struct mi_forecast *forecast(const double *value, size_t days) {
+    const struct mi_series series = {MONDAY, days, value};
+    const struct mi_forecast_options options = {.days = AHEAD, .level = 0.8};
+    struct mi_forecast *made = NULL;
+    struct mi_error error;
+    assert_int_equal(mi_forecast_series(&series, &options, &made, &error), MI_OK);
+    return made;
+}
+
+static void test_pattern(void **state) {
+    (void)state;
+    static const double week[7] = {100, 120, 90, 110, 150, 60, 0}; /* closed on Sundays */
+    double value[DAYS];
+    for (size_t t = 0; t < DAYS; t++)
+        value[t] = week[t % 7];
+    struct mi_forecast *made = forecast(value, DAYS);
+    assert_int_equal(mi_forecast_kind(made), MI_FORECAST_REGULAR);
+    for (size_t step = 1; step <= AHEAD; step++) {
+        struct mi_forecast_range range;
+        mi_forecast_day(made, step, &range);
+        double truth = week[(DAYS - 1 + step) % 7];
+        assert_true(fabs(range.predicted - truth) <= 0.01 * truth);
+        assert_true(range.low <= range.predicted && range.predicted <= range.high);
+        assert_true(truth > 0 || (range.low == 0 && range.high == 0));
+    }
+    mi_forecast_free(made);
+}
+
+static void test_kinds(void **state) {
+    (void)state;
+    double walk[DAYS], sales[DAYS], stopped[DAYS];
+    state_of_random = 1;
+    for (size_t t = 0; t < DAYS; t++) {
+        walk[t] = (t > 0 ? walk[t - 1] : 1000) + normal();
+        sales[t] = uniform() < 0.6 ? 0 : 10 * uniform();
+        stopped[t] = t < DAYS - 12 ? 10 + uniform() : 0;
+    }
+    struct {
+        const double *value;
+        size_t days;
+        enum mi_forecast_kind kind;
+    } of[] = {{walk, DAYS, MI_FORECAST_WALK},
+              {sales, DAYS, MI_FORECAST_INTERMITTENT},
+              {stopped, DAYS, MI_FORECAST_STOPPED},
+              {walk, 20, MI_FORECAST_SHORT}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        struct mi_forecast *made = forecast(of[i].value, of[i].days);
+        assert_int_equal(mi_forecast_kind(made), of[i].kind);
+        mi_forecast_free(made);
+    }
+}
+
+/* The mean of an intermittent series, so that totals are right: 4 +- noise of 90 days. */
+static void test_intermittent_total(void **state) {
+    (void)state;
+    double value[DAYS], sum = 0;
+    state_of_random = 2;
+    for (int series = 0; series < 40; series++) {
+        struct mi_forecast_range range;
+        for (size_t t = 0; t < DAYS; t++)
+            value[t] = uniform() < 0.9 ? 0 : 80 * uniform();
+        struct mi_forecast *made = forecast(value, DAYS);
+        mi_forecast_total(made, AHEAD, &range);
+        sum += range.predicted / AHEAD;
+        mi_forecast_free(made);
+    }
+    assert_true(fabs(sum / 40 - 4) < 0.6); /* a series of 56 days has a standard error of about 1.1 */
+}
+
+/* Share of days ahead, and of totals, within the 80 % interval: on fresh noise around weekdays. The error of
+ * a share is some .02 (days) and .06 (totals). */
+static void test_coverage(void **state) {
+    (void)state;
+    static const size_t horizons[] = {7, 30, 90};
+    double days = 0, inside = 0, totals = 0, total_inside = 0;
+    state_of_random = 3;
+    for (int series = 0; series < 50; series++) {
+        double value[DAYS + AHEAD];
+        for (size_t t = 0; t < DAYS + AHEAD; t++)
+            value[t] = 1000 * (1 + 0.3 * sin((double)(t % 7))) * exp(0.2 * normal());
+        struct mi_forecast *made = forecast(value, DAYS);
+        struct mi_forecast_range range;
+        double sum = 0;
+        for (size_t step = 1, k = 0; step <= AHEAD; step++) {
+            double actual = value[DAYS - 1 + step];
+            mi_forecast_day(made, step, &range);
+            inside += actual >= range.low && actual <= range.high ? 1 : 0;
+            days++;
+            sum += actual;
+            if (step == horizons[k]) {
+                mi_forecast_total(made, step, &range);
+                total_inside += sum >= range.low && sum <= range.high ? 1 : 0;
+                totals++;
+                k++;
+            }
+        }
+        mi_forecast_free(made);
+    }
+    assert_true(inside / days > 0.75 && inside / days < 0.88);
+    assert_true(total_inside / totals > 0.7 && total_inside / totals < 0.97);
+}
+
+static void test_ratio_and_elasticity(void **state) {
+    (void)state;
+    double spend[DAYS], revenue[DAYS], unrelated[DAYS];
+    state_of_random = 4;
+    for (size_t t = 0; t < DAYS; t++) {
+        spend[t] = 1000 * exp(0.5 * normal());
+        revenue[t] = 50 * pow(spend[t], 0.5) * exp(0.05 * normal());
+        unrelated[t] = 1000 * exp(0.05 * normal());
+    }
+    const struct mi_series of_spend = {MONDAY, DAYS, spend}, of_revenue = {MONDAY, DAYS, revenue},
+                           of_other = {MONDAY, DAYS, unrelated};
+    struct mi_elasticity elasticity = mi_forecast_elasticity(&of_revenue, &of_spend);
+    assert_true(fabs(elasticity.value - 0.5) < 0.02);
+    assert_true(fabs(mi_forecast_elasticity(&of_other, &of_spend).value) < 0.05);
+    /* of three weeks without a change of spend only what holds elsewhere is known */
+    for (size_t t = 0; t < DAYS; t++)
+        unrelated[t] = 7;
+    elasticity = mi_forecast_elasticity(&of_revenue, &of_other);
+    assert_true(elasticity.value == 0.7 && elasticity.error == 0.2);
+
+    struct mi_forecast *top = forecast(revenue, DAYS), *bottom = forecast(spend, DAYS);
+    struct mi_forecast_range ratio, above, below, planned;
+    struct mi_error error;
+    assert_int_equal(mi_forecast_ratio(top, bottom, 30, &ratio, &error), MI_OK);
+    mi_forecast_total(top, 30, &above);
+    mi_forecast_total(bottom, 30, &below);
+    assert_true(fabs(ratio.predicted * below.predicted / above.predicted - 1) < 1e-12);
+    assert_true(ratio.low <= ratio.predicted && ratio.predicted <= ratio.high);
+    for (size_t step = 1; step <= 30; step++) {
+        mi_forecast_follow(top, step, 2, 0.1);
+        mi_forecast_fix(bottom, step, 500);
+    }
+    mi_forecast_total(top, 30, &planned);
+    assert_true(fabs(planned.predicted / above.predicted - 2) < 1e-12);
+    assert_true(planned.high - planned.low > 2 * (above.high - above.low));
+    mi_forecast_total(bottom, 30, &below);
+    assert_true(below.predicted == 15000 && below.low == 15000 && below.high == 15000);
+    mi_forecast_free(top);
+    mi_forecast_free(bottom);
+}
+
+static void test_arguments(void **state) {
+    (void)state;
+    const double nothing[] = {NAN, NAN}, one[] = {NAN, 3};
+    struct mi_series series = {MONDAY, 2, nothing};
+    struct mi_forecast_options options = mi_forecast_options_default();
+    struct mi_forecast *made = NULL;
+    struct mi_error error;
+    assert_int_equal(mi_forecast_series(&series, &options, &made, &error), MI_BAD_ARGUMENT);
+    series.value = one;
+    options.days = MI_FORECAST_DAYS_MOST + 1;
+    assert_int_equal(mi_forecast_series(&series, &options, &made, &error), MI_BAD_ARGUMENT);
+    assert_null(made);
+    for (options.days = 1; options.days <= MI_FORECAST_DAYS_MOST; options.days += 91) {
+        struct mi_forecast_range range;
+        assert_int_equal(mi_forecast_series(&series, &options, &made, &error), MI_OK);
+        mi_forecast_total(made, options.days, &range);
+        assert_true(range.predicted == 3 * (double)options.days && isnan(range.low) && isnan(range.high));
+        mi_forecast_free(made);
+    }
+    mi_forecast_free(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pattern),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_intermittent_total),
+        cmocka_unit_test(test_coverage),
+        cmocka_unit_test(test_ratio_and_elasticity),
+        cmocka_unit_test(test_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
