@@ -150,8 +150,8 @@ static const struct option_spec option_table[] = {
      .low = 0,
      .high = 100,
      .argument = "PERCENT",
-     .help = "end when proved to be within this of the best (default 0.00001;\n"
-             "0.0001 with limits, minimum or nothing, or calm; 0.01 with steps)"},
+     .help = "end when proved to be within this of the best (default 0.0001;\n"
+             "0.01 with steps)"},
     {.name = "time",
      .kind = OPTION_NUMBER,
      .target = &optimize_options.time,

@@ -1313,7 +1313,7 @@ struct mi_allocation_problem {
     size_t limit_count;
     double
         step;   /* budgets are multiples of this where limits let them, but for what is left over; 0: cents */
-    double gap; /* relative: ends where value and bound are within; 0: 1e-7 */
+    double gap; /* relative: ends where value and bound are within; 0: 1e-6 */
     double seconds; /* time after which the best found is taken; 0: none */
     double calm;    /* fewest changes from today's budgets: what a unit moved must add; 0: any */
     enum mi_solver solver;
