@@ -1392,7 +1392,7 @@ struct mi_allocation_problem {
     size_t limit_count;
     double
         step;   /* budgets are multiples of this where limits let them, but for what is left over; 0: cents */
-    double gap; /* relative: ends where value and bound are within; 0: 1e-7 */
+    double gap; /* relative: ends where value and bound are within; 0: 1e-6 */
     double seconds; /* time after which the best found is taken; 0: none */
     double calm;    /* fewest changes from today's budgets: what a unit moved must add; 0: any */
     enum mi_solver solver;
@@ -1529,7 +1529,8 @@ enum mi_status mi_monte_carlo_run(const struct mi_monte_carlo *options,
                                   struct mi_risk_figures *figures, struct mi_risk_figures *totals,
                                   double *profits, struct mi_error *error);
 
-/* Draws of one campaign, one after another. */
+/* Draws of one campaign, one after another. Of a mix each draw takes one part, with its weight as the chance:
+ * families that a mix stands between are uncertain too. */
 struct mi_draws;
 enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64_t seed,
                             struct mi_draws **draws, struct mi_error *error);
@@ -1540,6 +1541,51 @@ void mi_draws_next(struct mi_draws *draws, const double *spends, size_t count, d
 /* The figures of a sample, which is put in another order. */
 struct mi_risk_figures mi_risk_figures_of(const struct mi_monte_carlo *options, double *profits,
                                           size_t count);
+
+/* ---- allocation under uncertainty (lib/optimize) ---- */
+
+/* What is known of the curves' and LTVs' errors, one per campaign of the problem. */
+struct mi_uncertainty {
+    const double *const *covariance; /* as in mi_uncertain_campaign; NULL: none */
+    const double *ltv_se;            /* NaN: none */
+    size_t draws;                    /* 10 and more */
+    uint64_t seed;
+};
+
+enum mi_risk_measure {
+    MI_RISK_MEAN,   /* the mean of the objective over the draws */
+    MI_RISK_SPREAD, /* mean - amount * standard deviation */
+    MI_RISK_CVAR    /* the mean of the worst `amount` of the draws (Rockafellar, Uryasev 2000) */
+};
+
+/* Maximises a risk measure of profit, revenue or users. Both measures are the least of weighted means of the
+ * draws over a convex set of weights: for given weights the problem separates, and the weights of the worst
+ * case are averaged over the rounds (fictitious play); every round's bound is one of the measure. Campaigns'
+ * means are tabulated at some hundred spends, closest around the answer. Limits: of spend and share only.
+ * allocation->objective is the measure over the draws. */
+enum mi_status mi_allocate_uncertain(const struct mi_allocation_problem *problem,
+                                     const struct mi_uncertainty *uncertainty, enum mi_risk_measure measure,
+                                     double amount, struct mi_allocation *allocation, struct mi_error *error);
+
+/* What learning costs and is worth. */
+struct mi_exploration {
+    double *extra;       /* per campaign: money beyond the best allocation of the rest */
+    double *information; /* per campaign: profit a day that knowing its curve would add at most, at the price
+                            of the budget (expected value of perfect information) */
+    double spent;        /* sum of extra */
+    double cost;         /* expected profit a day that the best allocation of all has more */
+    double worth;        /* sum of information over the campaigns explored */
+    size_t count;        /* of these */
+};
+
+/* Spends `share` of the budget where knowing a curve is worth most for the money, towards what its best spend
+ * may be (the 0.8 quantile over the draws), the rest as the most expected profit has it. Objective profit, no
+ * limits on groups, no step. */
+enum mi_status mi_explore(const struct mi_allocation_problem *problem,
+                          const struct mi_uncertainty *uncertainty, double share,
+                          struct mi_allocation *allocation, struct mi_exploration *exploration,
+                          struct mi_error *error);
+void mi_exploration_clear(struct mi_exploration *exploration);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)

@@ -174,9 +174,27 @@ static void set_parameters(struct mi_draws *d) {
     }
 }
 
+/* One part of a mix, by its weight. */
+static void mix_users(struct mi_draws *d, const double *spends, size_t count, double *users) {
+    const struct mi_curve *base = d->campaign->curve;
+    double sum = 0, at = gsl_rng_uniform(d->random);
+    for (size_t i = 0; i < base->count; i++)
+        sum += base->weights[i];
+    size_t part = 0;
+    for (at *= sum; part + 1 < base->count && at >= base->weights[part]; part++)
+        at -= base->weights[part];
+    for (size_t i = 0; i < count; i++)
+        users[i] = mi_curve_users(&d->curve.parts[part], spends[i]);
+}
+
 void mi_draws_next(struct mi_draws *d, const double *spends, size_t count, double *users, double *ltv) {
     const struct mi_curve *base = d->campaign->curve;
-    if (d->parameters > 0) {
+    if (base->family == MI_CURVE_MIX) {
+        draw_shifts(d);
+        if (d->parameters > 0)
+            set_parameters(d);
+        mix_users(d, spends, count, users);
+    } else if (d->parameters > 0) {
         draw_shifts(d);
         if (base->family == MI_CURVE_HILL) {
             hill_users(d, spends, count, users);
