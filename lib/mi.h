@@ -626,11 +626,11 @@ struct mi_forecast_range {
 
 struct mi_forecast;
 
-/* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing with
- * weekly season on values and logs, walks, trimmed weekday means, the year before), combined by rolling-origin
- * errors of the series itself; intervals are quantiles of the combination's own errors at like horizons (split
- * conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk et al. 2005). A
- * weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
+/* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing
+ * with weekly season on values and logs, walks, trimmed weekday means, the year before), combined by
+ * rolling-origin errors of the series itself; intervals are quantiles of the combination's own errors at like
+ * horizons (split conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk
+ * et al. 2005). A weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
 enum mi_status mi_forecast_series(const struct mi_series *series, const struct mi_forecast_options *options,
                                   struct mi_forecast **forecast, struct mi_error *error);
 void mi_forecast_free(struct mi_forecast *forecast);
@@ -640,8 +640,9 @@ enum mi_forecast_kind mi_forecast_kind(const struct mi_forecast *forecast);
 void mi_forecast_day(const struct mi_forecast *forecast, size_t step, struct mi_forecast_range *range);
 void mi_forecast_total(const struct mi_forecast *forecast, size_t days, struct mi_forecast_range *range);
 
-/* The ratio of two totals (ROAS: revenue over spend) of days 1 to `days`, with the quantiles of that ratio's own
- * errors in the backtest, since both err together. Missing where the lower one is forecast at 0 or below. */
+/* The ratio of two totals (ROAS: revenue over spend) of days 1 to `days`, with the quantiles of that ratio's
+ * own errors in the backtest, since both err together. Missing where the lower one is forecast at 0 or below.
+ */
 enum mi_status mi_forecast_ratio(const struct mi_forecast *top, const struct mi_forecast *bottom, size_t days,
                                  struct mi_forecast_range *range, struct mi_error *error);
 
@@ -651,8 +652,9 @@ void mi_forecast_follow(struct mi_forecast *forecast, size_t step, double factor
 /* Makes day `step` what is planned, without error. */
 void mi_forecast_fix(struct mi_forecast *forecast, size_t step, double value);
 
-/* By how much revenue follows spend: d log revenue / d log spend, from changes of the same weekday from week to week,
- * shrunk towards what holds across campaigns (0.7, standard deviation 0.2), with its standard error. */
+/* By how much revenue follows spend: d log revenue / d log spend, from changes of the same weekday from week
+ * to week, shrunk towards what holds across campaigns (0.7, standard deviation 0.2), with its standard error.
+ */
 struct mi_elasticity {
     double value, error;
     size_t days; /* that it was learnt from */
