@@ -2,7 +2,7 @@
  *
  * mi-accuracy: predictions against what came of them.
  */
-#include "common/judge.h"
+#include "accuracy/judge.h"
 #include "common/run.h"
 
 #include <math.h>

@@ -4,19 +4,23 @@
  */
 #include <string.h>
 
+#include "ltv/buyers.h"
+#include "ltv/rfm.h"
 #include "ltv/segments.h"
 
 struct ltv_model_options ltv_model;
 
-#define LEVEL_TEXT "probability that ltv_lo to ltv_hi holds the mean"
+#define LEVEL_TEXT "probability that ltv_lo to ltv_hi holds what is predicted"
 
 static const struct option_spec predict_options[] = {
     MODEL_OPTION("model that mi-ltv fit wrote"),
+    BTYD_PREDICT_OPTIONS,
     LEVEL_OPTION(LEVEL_TEXT),
     {.name = NULL},
 };
 
 static const struct option_spec fit_options[] = {
+    BTYD_FIT_OPTIONS,
     HISTORY_OPTION,
     HISTORY_OPTIONS,
     {.name = NULL},
@@ -56,16 +60,16 @@ static const struct option_spec source_options[] = {
 };
 
 static const char predict_details[] =
-    "Reads the columns that the model names and adds predicted_ltv, ltv_se, ltv_lo,\n"
-    "ltv_hi: the mean LTV of a user of the row's segment, its standard error and its\n"
-    "interval. A value that the model has not seen takes the mean one column up; such\n"
-    "rows are counted on stderr. Streams; memory grows with the model only.\n";
+    "A model of segments reads the columns that it names and adds predicted_ltv, ltv_se,\n"
+    "ltv_lo, ltv_hi: the mean LTV of a user of the row's segment, its standard error and\n"
+    "its interval. A value that the model has not seen takes the mean one column up; such\n"
+    "rows are counted on stderr.\n" BTYD_PREDICT_DETAILS "Streams; memory grows with the model only.\n";
 
 static const char fit_details[] =
-    "Reads users (install_date, ltv_90d and the columns of --by), or groups of users\n"
-    "(users, ltv_90d, and where known ltv_sd and install_date). Writes the model as\n"
-    "JSON, with held-out metrics, to -o FILE. Reads once; memory grows with the number\n"
-    "of segments, not of users.\n";
+    "Without --model: reads users (install_date, ltv_90d and the columns of --by), or\n"
+    "groups of users (users, ltv_90d, and where known ltv_sd and install_date): a model\n"
+    "of segments with held-out metrics. Memory grows with the number of segments, not of\n"
+    "users.\n" BTYD_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
 
 static const char source_details[] =
     "Reads campaigns with the columns of --by and adds predicted_ltv, ltv_se, ltv_lo,\n"
@@ -81,6 +85,7 @@ static const struct model_kind {
     enum mi_status (*predict)(const struct mi_model_file *file, struct mi_error *error);
 } kinds[] = {
     {"segments", segments_predict},
+    {"buy-till-you-die", btyd_predict},
 };
 
 static enum mi_status run_predict(struct mi_error *error) {
@@ -103,7 +108,7 @@ static enum mi_status run_predict(struct mi_error *error) {
 }
 
 static enum mi_status run_fit(struct mi_error *error) {
-    return segments_fit(error);
+    return btyd_options.family != NULL ? btyd_fit(error) : segments_fit(error);
 }
 
 static const struct command commands[] = {
@@ -128,6 +133,13 @@ static const struct command commands[] = {
      .example = "mi-ltv by-source -H users.csv campaigns.csv",
      .options = source_options,
      .run = segments_by_source},
+    {.name = "rfm",
+     .purpose = "frequency, recency, T and monetary value of a transaction log",
+     .input = "[FILE]",
+     .details = rfm_details,
+     .example = "mi-ltv rfm --unit=week --holdout=2026-06-30 -o rfm.csv orders.csv",
+     .options = rfm_options_table,
+     .run = run_rfm},
     {.name = NULL},
 };
 

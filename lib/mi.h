@@ -124,8 +124,9 @@ struct mi_text mi_index_text(const struct mi_index *index, size_t number);
  * rounded. false: not a number, or beyond the range of double. */
 bool mi_number_parse(struct mi_text text, double *value);
 
-/* Writes the shortest decimal that reads back to `value` (plain digits for 1e-7 <= |value| < 1e21, else with
- * exponent) and a NUL; returns its length. A value that is not finite gives "". out: MI_NUMBER_LENGTH. */
+/* Writes the shortest decimal that reads back to `value` (plain digits for 1e-6 <= |value| < 1e21, else with
+ * exponent, as canonical JSON, RFC 8785) and a NUL; returns its length. A value that is not finite gives "".
+ * out: MI_NUMBER_LENGTH. */
 size_t mi_number_format(double value, char *out);
 
 /* Reads an ISO 8601 calendar date, optionally followed by a time of day ("2026-11-24", "2026-11-24T07:00Z",
@@ -150,10 +151,17 @@ struct mi_writer;
 
 #define MI_NO_COLUMN SIZE_MAX
 
+/* What became of a map. */
+enum mi_map_use {
+    MI_MAP_ASKED = 1, /* NEW was asked for */
+    MI_MAP_THERE = 2  /* and OLD was there */
+};
+
 struct mi_reader_options {
     enum mi_format format;
     const char *const *maps; /* "NEW=OLD": where a tool asks for NEW, OLD is read */
     size_t map_count;
+    unsigned *map_use;   /* NULL, or per map: enum mi_map_use is or-ed to it as tools ask */
     const char *rejects; /* file that takes bad records, or NULL: a bad record is an error */
     bool whole;          /* the first batch holds all rows and lives until mi_reader_close() */
     size_t buffer_size;  /* bytes asked of read() at once; 0: the default. Tests make it tiny */
@@ -295,6 +303,9 @@ enum mi_status mi_file_read(const char *path, size_t limit, char **content, size
 struct mi_model_file;
 enum mi_status mi_model_file_read(const char *path, const char *tool, struct mi_model_file **file,
                                   struct mi_error *error);
+/* The same from bytes; name: what messages call it. */
+enum mi_status mi_model_file_parse(struct mi_text content, const char *name, const char *tool,
+                                   struct mi_model_file **file, struct mi_error *error);
 void mi_model_file_free(struct mi_model_file *file);
 const char *mi_model_file_kind(const struct mi_model_file *file);
 
@@ -336,6 +347,76 @@ struct mi_costs mi_costs_at(const struct mi_cost_rates *rates, bool has_agency, 
                             double lifetime_days, double spend);
 struct mi_campaign_costs mi_campaign_costs_of(const struct mi_cost_rates *rates, bool has_agency,
                                               double creative_cost, double lifetime_days);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * cost: CAC, the fully loaded cost per new customer (lib/cost)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* New customers of a campaign's day have the mean costs * rate * ratio. The rate is the campaign's own up to
+ * the day before, older days counting less, drawn towards the portfolio's (gamma-Poisson, empirical Bayes;
+ * half life and prior by the deviance of the two weeks ahead); the ratio comes from boosted trees (Poisson)
+ * on attributes, market columns and the calendar, left out where they do not help on later days. Intervals by
+ * split conformal prediction on six blocks of days that come after those learnt from (Vovk and others
+ * 2005). */
+struct mi_cac_fit;
+struct mi_cac_model;
+
+struct mi_cac_options {
+    const char *const *features; /* names of the columns that say something of a row */
+    size_t feature_count;
+    double level; /* of the interval, as MI_INTERVAL */
+    uint64_t seed;
+    unsigned long threads;
+};
+
+struct mi_cac_row {
+    struct mi_text campaign_id;
+    int32_t date;                 /* in fit: needed; in predict MI_DATE_MISSING is no known day */
+    double costs;                 /* total, of the day */
+    double customers;             /* new ones, not returning; not read in predict */
+    const struct mi_text *values; /* one per feature */
+};
+
+enum mi_status mi_cac_fit_new(const struct mi_cac_options *options, struct mi_cac_fit **fit,
+                              struct mi_error *error);
+/* Adds a row, in any order. MI_BAD_RECORD: it has no date. */
+enum mi_status mi_cac_fit_add(struct mi_cac_fit *fit, const struct mi_cac_row *row, struct mi_error *error);
+/* Fits; the fit is then used up. Notes: what was left out. MI_BAD_INPUT: no costs, or no new customers. */
+enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *notes,
+                              struct mi_cac_model **model, struct mi_error *error);
+void mi_cac_fit_free(struct mi_cac_fit *fit);
+
+enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
+void mi_cac_model_free(struct mi_cac_model *model);
+
+size_t mi_cac_feature_count(const struct mi_cac_model *model);
+const char *mi_cac_feature(const struct mi_cac_model *model, size_t number);
+
+/* How well later days were predicted from earlier ones. WAPE of new customers, percent; NaN: not defined. */
+struct mi_cac_holdout {
+    double rows;
+    double wape;           /* of the model */
+    double wape_rate;      /* of each campaign's shrunk own rate alone */
+    double wape_portfolio; /* of the portfolio's rate for all */
+    double coverage;       /* share of rows within the interval */
+};
+struct mi_cac_holdout mi_cac_model_holdout(const struct mi_cac_model *model);
+
+/* What moves the trees: mean size of each input's contribution to log CAC (SHAP), as shares of 1. */
+size_t mi_cac_importance_count(const struct mi_cac_model *model);
+const char *mi_cac_importance(const struct mi_cac_model *model, size_t number, double *share);
+
+struct mi_cac_estimate {
+    double cac; /* missing without costs */
+    double low,
+        high; /* interval of the day's own CAC; high is missing where no new customer at all is within it */
+    double customers; /* expected new ones */
+    bool known;       /* the model has seen this campaign */
+};
+/* For `count` rows an estimate each. */
+enum mi_status mi_cac_predict(struct mi_cac_model *model, const struct mi_cac_row *rows, size_t count,
+                              struct mi_cac_estimate *estimates, struct mi_error *error);
 
 /* ---------------------------------------------------------------------------------------------------------
  * curve: spend per day to users per average weekday; see "A curve" in mi-records(5)
@@ -591,6 +672,157 @@ enum mi_status mi_ltv_by_source(struct mi_ltv_model *model, struct mi_ltv_histor
                                 const struct mi_ltv_rule *rule, const struct mi_text *values,
                                 struct mi_ltv_source *source, struct mi_error *error);
 
+/* Repeat purchases (those after the day of the first), time from the first purchase to the last and to the
+ * end of what was seen, mean value of the repeat purchases (NaN: not known). Any unit of time. */
+struct mi_customer {
+    double frequency, recency, T, monetary_value;
+};
+
+/* ---- a transaction log as frequency, recency, T, monetary value ---- */
+
+struct mi_rfm; /* sums by customer */
+
+struct mi_rfm_options {
+    int32_t until;     /* last day that counts; MI_DATE_MISSING: the newest that comes */
+    int32_t holdout;   /* last day before the holdout; MI_DATE_MISSING: none */
+    bool drop_refunds; /* leave negative amounts out; else they are taken off */
+};
+
+/* What is known of a customer: sums that add up. Purchases of a day are one. */
+struct mi_rfm_sums {
+    int32_t first, last;              /* days of purchases until the holdout; MI_DATE_MISSING: none */
+    double days;                      /* days with purchases */
+    double first_value, repeat_value; /* of the first of these days, of the others; refunds taken off */
+    double holdout_days, holdout_value;
+};
+
+struct mi_rfm_row {
+    struct mi_text customer_id;
+    struct mi_customer customer; /* times in days */
+    double holdout_frequency, holdout_value, holdout_T;
+    struct mi_rfm_sums sums;
+};
+
+struct mi_rfm_summary {
+    uint64_t rows, late_rows;          /* read; after `until` */
+    uint64_t refunds;                  /* negative amounts */
+    uint64_t refunds_before_purchases; /* of these: nothing bought before, left out */
+    size_t customers;                  /* in the output */
+    size_t new_customers;              /* first seen in the holdout: left out */
+    size_t without_purchases;          /* left out */
+    int32_t until;
+};
+
+/* Takes a log in any order, or sums of parts of one, or both; 16 bytes a transaction until it is finished. */
+enum mi_status mi_rfm_new(const struct mi_rfm_options *options, struct mi_rfm **rfm, struct mi_error *error);
+void mi_rfm_free(struct mi_rfm *rfm);
+/* amount: NaN where the log has none. */
+enum mi_status mi_rfm_add(struct mi_rfm *rfm, struct mi_text customer_id, int32_t day, double amount,
+                          struct mi_error *error);
+/* until: newest day of the part. MI_BAD_RECORD: days of one customer that overlap with those of another part
+ * (a log is to be split by customer, or at a date). */
+enum mi_status mi_rfm_merge(struct mi_rfm *rfm, struct mi_text customer_id, const struct mi_rfm_sums *sums,
+                            int32_t until, struct mi_error *error);
+/* Ends it. Rows are in the order of their ids' bytes, whatever the order of the input. */
+enum mi_status mi_rfm_finish(struct mi_rfm *rfm, struct mi_rfm_summary *summary, struct mi_error *error);
+/* Row `number` of all customers, from 0; false: this one has no place in the output (its sums are filled). */
+bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row);
+size_t mi_rfm_count(const struct mi_rfm *rfm);
+
+/* ---- buy till you die: customers from what they bought ----
+ *
+ * Customers buy at a rate of their own until they drop out, which is not seen. Three families: BG/NBD (Fader,
+ * Hardie, Lee 2005), MBG/NBD (Batislam, Denizel, Filiztekin 2007), Pareto/NBD (Schmittlein, Morrison, Colombo
+ * 1987), with Gamma-Gamma spend (Fader, Hardie 2013). */
+
+enum mi_btyd_family { MI_BTYD_BG_NBD, MI_BTYD_MBG_NBD, MI_BTYD_PARETO_NBD, MI_BTYD_FAMILIES };
+const char *mi_btyd_family_name(enum mi_btyd_family family); /* bg-nbd, mbg-nbd, pareto-nbd */
+
+enum mi_customer_field { MI_CUSTOMER_FREQUENCY, MI_CUSTOMER_RECENCY, MI_CUSTOMER_T };
+/* MI_BAD_RECORD where these figures cannot be: frequency not whole, recency > T, recency without repeats. */
+enum mi_status mi_customer_check(const struct mi_customer *customer, enum mi_customer_field *field,
+                                 struct mi_error *error);
+
+/* Log likelihood of one customer, probability that one is alive at T, and purchases to be expected in
+ * (T, T + horizon]. parameters: r, alpha, then a, b or (Pareto/NBD) s, beta; all above 0. */
+double mi_btyd_log_likelihood(enum mi_btyd_family family, const double parameters[4],
+                              const struct mi_customer *customer);
+double mi_btyd_alive(enum mi_btyd_family family, const double parameters[4],
+                     const struct mi_customer *customer);
+double mi_btyd_expected(enum mi_btyd_family family, const double parameters[4],
+                        const struct mi_customer *customer, double horizon);
+
+struct mi_customers; /* those that a model is fitted to; equal ones are kept once */
+
+struct mi_customers_summary {
+    double customers, repeat_customers;
+    double spend_not_positive; /* repeat buyers whose mean spend is 0 or less: no part of the spend model */
+    double without_spend;      /* repeat buyers without a monetary value */
+    double different;          /* rows kept */
+    double correlation;        /* of frequency and mean spend among repeat buyers; NaN: not defined */
+    double squares[3];         /* of use inside only */
+    bool has_spend;
+};
+
+/* covariates: names of columns of categories that shift the scale parameters; at most MI_LTV_COLUMNS_MOST. */
+enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_count,
+                                struct mi_customers **customers, struct mi_error *error);
+void mi_customers_free(struct mi_customers *customers);
+/* covariates: one value for each. */
+enum mi_status mi_customers_add(struct mi_customers *customers, const struct mi_customer *customer,
+                                const struct mi_text *covariates, struct mi_error *error);
+struct mi_customers_summary mi_customers_summary(const struct mi_customers *customers);
+
+struct mi_btyd; /* a fitted model */
+
+struct mi_btyd_options {
+    bool families[MI_BTYD_FAMILIES]; /* which to fit */
+    bool spend;                      /* Gamma-Gamma too */
+    bool automatic;                  /* choose among them, and adjust spend: see mi-ltv(1), auto */
+};
+
+/* Maximum likelihood by Newton's method from several starts; MI_NUMERIC where it does not converge,
+ * MI_BAD_INPUT where the customers cannot tell (hardly any bought twice). What the data do not identify is
+ * said. */
+enum mi_status mi_btyd_fit(const struct mi_customers *customers, const struct mi_btyd_options *options,
+                           const struct mi_notes *notes, struct mi_btyd **model, struct mi_error *error);
+void mi_btyd_free(struct mi_btyd *model);
+enum mi_status mi_btyd_write(const struct mi_btyd *model, const char *path, struct mi_error *error);
+enum mi_status mi_btyd_of(const struct mi_model_file *file, struct mi_btyd **model, struct mi_error *error);
+
+size_t mi_btyd_covariate_count(const struct mi_btyd *model);
+const char *mi_btyd_covariate(const struct mi_btyd *model, size_t number);
+bool mi_btyd_has_spend(const struct mi_btyd *model);
+/* The parameters of a family, or where it was not fitted false. log_likelihood may be NULL. */
+bool mi_btyd_parameters(const struct mi_btyd *model, enum mi_btyd_family family, double parameters[4],
+                        double *log_likelihood);
+enum mi_btyd_family mi_btyd_main(const struct mi_btyd *model); /* the family that predicts */
+bool mi_btyd_spend_parameters(const struct mi_btyd *model, double parameters[3], double *log_likelihood);
+
+struct mi_btyd_outlook {
+    double horizon;  /* how far to predict, in the time unit of the customers */
+    double discount; /* rate per period: what comes in a period is worth 1 / (1 + rate)^number at its end */
+    double period;   /* length of one, in the same unit */
+    double level;    /* of the interval; 0: none is wanted */
+};
+
+struct mi_btyd_prediction {
+    double alive, purchases;
+    double ltv, low, high; /* NaN without a spend model */
+};
+
+/* Predictions of one model for one outlook. The interval is the narrowest set that holds the level under the
+ * posterior predictive distribution, over parameters too; it starts at 0 where nothing is likely. */
+struct mi_btyd_predictor;
+enum mi_status mi_btyd_predictor_new(const struct mi_btyd *model, const struct mi_btyd_outlook *outlook,
+                                     struct mi_btyd_predictor **predictor, struct mi_error *error);
+void mi_btyd_predictor_free(struct mi_btyd_predictor *predictor);
+/* covariates: as the model names them. *known says whether the model has seen all their values; one that it
+ * has not counts as its most frequent one. */
+enum mi_status mi_btyd_predict(struct mi_btyd_predictor *predictor, const struct mi_customer *customer,
+                               const struct mi_text *covariates, struct mi_btyd_prediction *prediction,
+                               bool *known, struct mi_error *error);
+
 /* ---------------------------------------------------------------------------------------------------------
  * forecast: daily series (lib/forecast)
  * ------------------------------------------------------------------------------------------------------ */
@@ -745,6 +977,254 @@ struct mi_accuracy_change {
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* One file in write-ahead mode, synchronous FULL: what was committed survives a power cut. Writers wait for
+ * each other, readers for nobody; a visitor sees one moment. */
+struct mi_store;
+
+enum mi_store_mode {
+    MI_STORE_READ,
+    MI_STORE_WRITE,
+    MI_STORE_CREATE /* made where it is not there, whole or not at all */
+};
+
+#define MI_STORE_WAIT 30 /* seconds that a writer waits for another */
+
+struct mi_store_options {
+    enum mi_store_mode mode;
+    unsigned wait; /* seconds */
+};
+
+/* A file that is no store, is truncated or of a newer version is refused and never written to. An older one
+ * is brought up to this version, unless it is only read. */
+enum mi_status mi_store_open(const char *path, const struct mi_store_options *options,
+                             struct mi_store **store, struct mi_error *error);
+void mi_store_close(struct mi_store *store);
+
+/* A put is one transaction: all of it is kept or nothing. The first waits for other writers (MI_SYSTEM after
+ * `wait`). what: a word for the log; fingerprint: of the inputs, NULL for none. A put that changed nothing
+ * leaves no trace. Times never go back, whatever the clock does, and notes say so. */
+enum mi_status mi_store_put_begin(struct mi_store *store, const char *what, const char *fingerprint,
+                                  const struct mi_notes *notes, struct mi_error *error);
+enum mi_status mi_store_put_commit(struct mi_store *store, struct mi_error *error);
+void mi_store_put_abort(struct mi_store *store);
+
+/* What came of putting a row. Nothing is overwritten: a revision is kept beside what was known before. */
+enum mi_put {
+    MI_PUT_NEW,
+    MI_PUT_SAME,       /* known already: one row stays one */
+    MI_PUT_REVISED,    /* other values than an earlier put's */
+    MI_PUT_CONTRADICTS /* other values for the same key within one put: not kept */
+};
+
+struct mi_prediction {
+    struct mi_text campaign, metric;
+    struct mi_text model; /* as mi-ltv/3; missing counts as "" */
+    int32_t made;         /* the day when it was made */
+    int32_t date;         /* the first day that it is about */
+    double horizon;       /* days that it is about: it is due at made + horizon */
+    double spend;         /* a day, that it is for; NaN: none given */
+    double value, low, high;
+};
+
+struct mi_actual {
+    struct mi_text campaign, metric;
+    int32_t date;   /* the first day of the period */
+    double horizon; /* its days, above 0 */
+    double value;
+};
+
+enum mi_status mi_store_put_prediction(struct mi_store *store, const struct mi_prediction *prediction,
+                                       enum mi_put *outcome, struct mi_error *error);
+enum mi_status mi_store_put_actual(struct mi_store *store, const struct mi_actual *actual,
+                                   enum mi_put *outcome, struct mi_error *error);
+
+#define MI_STORE_ATTRIBUTES 5 /* ad_network, targeting_strategy, geo, creative_format, os */
+
+struct mi_stored_campaign {
+    struct mi_text id;
+    struct mi_text attributes[MI_STORE_ATTRIBUTES]; /* missing: not known */
+    double daily_budget, min_budget, max_budget;    /* NaN: not known */
+    int auto_optimization;                          /* 0, 1; -1: not known */
+};
+
+/* What is not known leaves what was known. */
+enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_stored_campaign *campaign,
+                                     struct mi_error *error);
+
+/* A visitor's texts live for the call. It ends the walk by another status than MI_OK, which comes back. */
+typedef enum mi_status mi_store_campaign_visitor(void *context, const struct mi_stored_campaign *campaign,
+                                                 struct mi_error *error);
+/* In order of campaign_id; only: missing for all. */
+enum mi_status mi_store_each_campaign(struct mi_store *store, struct mi_text only,
+                                      mi_store_campaign_visitor *visit, void *context,
+                                      struct mi_error *error);
+
+struct mi_store_query {
+    struct mi_text campaign, metric; /* missing: all */
+    struct mi_text model;            /* "mi-ltv" (any version) or "mi-ltv/3"; missing: all */
+    int32_t from, to;                /* predictions: made; outcomes: first day. MI_DATE_MISSING: open */
+    int64_t known;                   /* as it was known at this time, in ms since 1970; INT64_MAX: now */
+    bool outcomes;                   /* predictions: with what came of them */
+    bool revisions;                  /* outcomes: all that were known, else the last */
+};
+
+struct mi_stored_prediction {
+    const struct mi_stored_campaign *campaign;
+    struct mi_prediction prediction;
+    struct mi_text fingerprint; /* of the inputs, as its put had it */
+    int64_t recorded;           /* ms since 1970 */
+    double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
+                      forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
+                      not known */
+};
+
+typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
+                                                   struct mi_error *error);
+typedef enum mi_status mi_store_actual_visitor(void *context, const struct mi_stored_campaign *campaign,
+                                               const struct mi_actual *actual, int64_t recorded,
+                                               struct mi_error *error);
+/* By campaign, metric and date; each in its last revision. */
+enum mi_status mi_store_each_prediction(struct mi_store *store, const struct mi_store_query *query,
+                                        mi_store_prediction_visitor *visit, void *context,
+                                        struct mi_error *error);
+enum mi_status mi_store_each_actual(struct mi_store *store, const struct mi_store_query *query,
+                                    mi_store_actual_visitor *visit, void *context, struct mi_error *error);
+
+/* Models: versions 1, 2, ... of a name, each with a stage; one of a name at most is in production. */
+enum mi_stage { MI_STAGE_STAGING, MI_STAGE_PRODUCTION, MI_STAGE_ARCHIVED };
+const char *mi_stage_name(enum mi_stage stage);
+
+struct mi_stored_model {
+    struct mi_text name;
+    uint64_t version;
+    enum mi_stage stage;
+    int64_t recorded;
+    struct mi_text metrics, parameters; /* JSON, missing: none */
+    struct mi_text fingerprint;         /* of the training data */
+    struct mi_text checksum;            /* SHA-256 of the file */
+    struct mi_text file;
+};
+
+/* Adds a model in staging. The same file as the newest version's is not added again; *version is that one's
+ * then. Within a put, as the two below. */
+enum mi_status mi_store_model_add(struct mi_store *store, const struct mi_stored_model *model,
+                                  uint64_t *version, bool *added, struct mi_error *error);
+/* reference: NAME/VERSION, NAME/STAGE (its newest), or NAME for NAME/production, with or without @ before. To
+ * production: the model that was there is archived. The checksum is checked. */
+enum mi_status mi_store_model_promote(struct mi_store *store, const char *reference, enum mi_stage stage,
+                                      struct mi_error *error);
+/* Brings back the model that was in production before the present one. */
+enum mi_status mi_store_model_rollback(struct mi_store *store, const char *name, struct mi_error *error);
+
+typedef enum mi_status mi_store_model_visitor(void *context, const struct mi_stored_model *model,
+                                              struct mi_error *error);
+/* One model, its checksum checked; MI_BAD_INPUT where there is none. */
+enum mi_status mi_store_model_find(struct mi_store *store, const char *reference,
+                                   mi_store_model_visitor *visit, void *context, struct mi_error *error);
+enum mi_status mi_store_each_model(struct mi_store *store, mi_store_model_visitor *visit, void *context,
+                                   struct mi_error *error);
+/* Whether the file is what its checksum says: MI_BAD_INPUT names a damaged one. */
+enum mi_status mi_stored_model_verify(const struct mi_stored_model *model, struct mi_error *error);
+
+/* What a model file says of itself: tool, held-out metrics, parameters (JSON) and the training data's
+ * fingerprint; NULL where it does not. malloc'ed; clear it. */
+struct mi_model_description {
+    char *tool, *metrics, *parameters, *fingerprint;
+};
+void mi_model_describe(struct mi_text file, struct mi_model_description *description);
+void mi_model_description_clear(struct mi_model_description *description);
+
+struct mi_stage_change {
+    struct mi_text name, before, after;
+    uint64_t version;
+    int64_t recorded;
+    bool back; /* by a rollback */
+};
+typedef enum mi_status mi_store_stage_visitor(void *context, const struct mi_stage_change *change,
+                                              struct mi_error *error);
+enum mi_status mi_store_each_stage(struct mi_store *store, mi_store_stage_visitor *visit, void *context,
+                                   struct mi_error *error);
+
+struct mi_alert {
+    int64_t id;
+    struct mi_text campaign, metric, severity, message, action;
+    double actual, predicted, variance; /* actual / predicted - 1 */
+    struct mi_text causes;              /* JSON array, the likeliest first */
+    int32_t since;                      /* the first day that counts */
+    int32_t opened, seen, closed;       /* days; closed: MI_DATE_MISSING while it is open */
+    bool told;                          /* --exec has taken it */
+};
+
+/* Raises an alert; where one is open for the campaign and metric, that is brought up to date instead. Within
+ * a put, as what follows. */
+enum mi_status mi_store_alert_raise(struct mi_store *store, struct mi_alert *alert, bool *raised,
+                                    struct mi_error *error);
+/* Closes the open alert of a campaign and metric; *closed: its id, 0: there was none. */
+enum mi_status mi_store_alert_close(struct mi_store *store, struct mi_text campaign, struct mi_text metric,
+                                    int32_t day, int64_t *closed, struct mi_error *error);
+enum mi_status mi_store_alert_told(struct mi_store *store, int64_t alert, struct mi_error *error);
+typedef enum mi_status mi_store_alert_visitor(void *context, const struct mi_alert *alert,
+                                              struct mi_error *error);
+enum mi_status mi_store_each_alert(struct mi_store *store, mi_store_alert_visitor *visit, void *context,
+                                   struct mi_error *error);
+
+struct mi_action {
+    int64_t id, alert; /* 0: of no alert */
+    struct mi_text campaign, kind;
+    struct mi_text field; /* what is changed: daily_budget */
+    double before, after;
+    int32_t day;
+    int64_t recorded;
+    int64_t undoes, undone_by; /* ids of actions, 0: none */
+};
+
+/* Logs an action and sets the campaign's budget to `after`. An action can be undone once. */
+enum mi_status mi_store_action_add(struct mi_store *store, struct mi_action *action, struct mi_error *error);
+typedef enum mi_status mi_store_action_visitor(void *context, const struct mi_action *action,
+                                               struct mi_error *error);
+enum mi_status mi_store_each_action(struct mi_store *store, mi_store_action_visitor *visit, void *context,
+                                    struct mi_error *error);
+
+struct mi_stored_accuracy {
+    int32_t as_of;
+    struct mi_text by, value; /* the column that tells groups apart, and the group */
+    struct mi_text metric;
+    uint64_t n;
+    double figure[MI_FIGURE_COUNT];
+    int64_t recorded;
+};
+/* The same day, column, metric and group again takes the place of what was there. */
+enum mi_status mi_store_put_accuracy(struct mi_store *store, const struct mi_stored_accuracy *accuracy,
+                                     struct mi_error *error);
+typedef enum mi_status mi_store_accuracy_visitor(void *context, const struct mi_stored_accuracy *accuracy,
+                                                 struct mi_error *error);
+enum mi_status mi_store_each_accuracy(struct mi_store *store, mi_store_accuracy_visitor *visit, void *context,
+                                      struct mi_error *error);
+
+struct mi_stored_put {
+    int64_t id, recorded;
+    struct mi_text what, fingerprint;
+};
+typedef enum mi_status mi_store_put_visitor(void *context, const struct mi_stored_put *put,
+                                            struct mi_error *error);
+enum mi_status mi_store_each_put(struct mi_store *store, mi_store_put_visitor *visit, void *context,
+                                 struct mi_error *error);
+
+/* Looks through the whole file; what is wrong goes to the visitor. MI_NO where there is anything. */
+typedef void mi_store_fault_visitor(void *context, struct mi_text text);
+enum mi_status mi_store_check(struct mi_store *store, mi_store_fault_visitor *visit, void *context,
+                              struct mi_error *error);
+/* Copies the store while others use it. The copy appears whole; a file that is no store is not overwritten.
+ */
+enum mi_status mi_store_backup(struct mi_store *store, const char *path, struct mi_error *error);
+
+/* SHA-256 of bytes, as 64 hexadecimal digits and a NUL. */
+void mi_checksum(struct mi_text bytes, char out[65]);
+
+/* ---------------------------------------------------------------------------------------------------------
  * optimize: allocation of a budget (lib/optimize)
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -776,8 +1256,9 @@ enum mi_objective {
                               proportion to spend */
     MI_OBJECTIVE_REVENUE,
     MI_OBJECTIVE_USERS,
-    MI_OBJECTIVE_ROI, /* of the portfolio: (revenue / costs - 1) * 100 */
-    MI_OBJECTIVE_ROAS /* of the portfolio: revenue / spend */
+    MI_OBJECTIVE_ROI,  /* of the portfolio: (revenue / costs - 1) * 100 */
+    MI_OBJECTIVE_ROAS, /* of the portfolio: revenue / spend */
+    MI_OBJECTIVE_LEAST /* the least spend (its negative is maximised), for a limit on users; with at_most */
 };
 
 struct mi_objective_weights {
@@ -793,6 +1274,31 @@ struct mi_allocation_campaign {
     double min_budget; /* 0: none */
     double max_budget; /* INFINITY: none */
     double today;      /* today's budget, NaN: not known */
+    bool or_nothing;   /* may also get nothing, in spite of min_budget */
+};
+
+/* A limit on several campaigns together, or with `each` on every one of them alone. */
+enum mi_limit_kind {
+    MI_LIMIT_SPEND, /* their spend */
+    MI_LIMIT_SHARE, /* the same as a share of the budget */
+    MI_LIMIT_ROAS,  /* a floor: revenue / spend at least this, where there is spend */
+    MI_LIMIT_CPA,   /* a ceiling: spend / users at most this, where there is spend */
+    MI_LIMIT_USERS  /* a floor for their users */
+};
+
+struct mi_allocation_limit {
+    struct mi_text name; /* for messages */
+    enum mi_limit_kind kind;
+    bool at_least; /* else at most: spend and share */
+    bool each;     /* spend, share, roas, cpa */
+    double value;
+    const size_t *members; /* places of campaigns; NULL: all */
+    size_t member_count;
+};
+
+enum mi_solver {
+    MI_SOLVER_GLOBAL, /* the dual and branch and bound */
+    MI_SOLVER_SLSQP   /* the local step alone, from the equal split and from today's; for comparison */
 };
 
 struct mi_allocation_problem {
@@ -803,18 +1309,35 @@ struct mi_allocation_problem {
     enum mi_objective objective;
     struct mi_objective_weights weights; /* of MI_OBJECTIVE_WEIGHTED */
     double floor_share; /* of today's budget, else of the equal split: where its terms become linear */
+    const struct mi_allocation_limit *limits;
+    size_t limit_count;
+    double
+        step;   /* budgets are multiples of this where limits let them, but for what is left over; 0: cents */
+    double gap; /* relative: ends where value and bound are within; 0: 1e-7 */
+    double seconds; /* time after which the best found is taken; 0: none */
+    double calm;    /* fewest changes from today's budgets: what a unit moved must add; 0: any */
+    enum mi_solver solver;
 };
 
-enum mi_binding { MI_BINDING_NONE, MI_BINDING_MIN, MI_BINDING_MAX };
+enum mi_binding { MI_BINDING_NONE, MI_BINDING_MIN, MI_BINDING_MAX, MI_BINDING_LIMIT };
+
+/* What a limit came to. */
+struct mi_limit_result {
+    double reached; /* the figure that the limit is on; NaN: each */
+    bool binds;
+    double price; /* what the objective would gain if the value were relaxed by one unit; NaN: each */
+};
 
 struct mi_allocation {
     size_t count;
     double *spend; /* per campaign: whole cents (finer where budgets are small), summing to the budget */
     enum mi_binding *binding;
-    double total;       /* sum of spend */
-    double objective;   /* value reached */
-    double upper_bound; /* no allocation has more (Lagrangian bound); NaN where none is known */
-    double price;       /* what one more unit of budget would add to the objective (the dual's multiplier) */
+    size_t *limit_binding;          /* MI_BINDING_LIMIT: the number of the limit, else SIZE_MAX */
+    struct mi_limit_result *limits; /* one per limit */
+    double total;                   /* sum of spend */
+    double objective;               /* value reached */
+    double upper_bound;             /* no allocation has more (Lagrangian bound); NaN where none is known */
+    double price; /* what one more unit of budget would add to the objective (the dual's multiplier) */
 };
 
 /* Allocates the budget. Separable objectives: Lagrangian dual with one-dimensional problems on concave
@@ -822,6 +1345,9 @@ struct mi_allocation {
  * campaign that the envelope splits; portfolio ratios by Dinkelbach's iteration (1967) on top. Where the
  * bound leaves something to gain, NLopt SLSQP starts from that result, the equal split and today's budgets,
  * up to some hundred campaigns. Every candidate is checked against all limits; the best feasible one is kept.
+ * With limits on groups, minimum or nothing, or calm: the convex relaxation in which every campaign has its
+ * concave envelope is solved by an interior-point method (primal-dual, Wright 1997), whose multipliers give
+ * the bound; campaigns that it splits are settled by diving and by branch and bound.
  *
  * MI_NO names limits that contradict; MI_BAD_ARGUMENT a number that cannot be (missing or negative ltv,
  * weights, budget), MI_NUMERIC a curve that gives no number; both name the campaign. Of equal campaigns the
@@ -829,6 +1355,14 @@ struct mi_allocation {
 enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct mi_allocation *allocation,
                            struct mi_error *error);
 void mi_allocation_clear(struct mi_allocation *allocation);
+
+/* (upper_bound - objective) / |objective|, 0 and above; NaN where there is no bound. */
+double mi_allocation_gap(const struct mi_allocation *allocation);
+
+/* The allocation nearest to today's budgets (least sum of changes) whose objective is within `share` of the
+ * best one's; all campaigns have a `today`. The bound is that of the best. Separable objectives only. */
+enum mi_status mi_allocate_calm(const struct mi_allocation_problem *problem, double share,
+                                struct mi_allocation *allocation, struct mi_error *error);
 
 /* The value of the objective for given spends. */
 double mi_objective_value(const struct mi_allocation_problem *problem, const double *spend);

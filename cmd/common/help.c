@@ -51,10 +51,11 @@ static void print_shared(void *context, const struct option_spec *option, bool o
 
 static void print_usage(const struct program *program, const struct command *command) {
     bool first = command == program->commands;
+    const char *operand = command->input ? command->input : command->operand;
     printf("Usage: %s %s%s%s%s[OPTION...]%s%s\n", program->name,
            first && program->commands[1].name ? "[" : "", program->commands[1].name ? command->name : "",
            first && program->commands[1].name ? "]" : "", program->commands[1].name ? " " : "",
-           command->input ? " " : "", command->input ? command->input : "");
+           operand ? " " : "", operand ? operand : "");
 }
 
 void help_print(const struct program *program, const struct command *command, bool whole) {
@@ -101,7 +102,10 @@ static void print_choices(void *context, const struct option_spec *option, bool 
 
 /* The words after "--name=", and the options, of one command. */
 static void print_command(const struct command *command, bool first) {
-    printf("  %s)\n    options='", first ? "*" : command->name);
+    if (first)
+        printf("  *)\n    options='");
+    else
+        printf("  '%s '*)\n    options='", command->name);
     options_each(command, print_word, NULL);
     printf("'\n    case $option in\n");
     options_each(command, print_choices, NULL);
@@ -119,7 +123,7 @@ void completion_print(const struct program *program) {
            "option=''\n"
            "  if [ \"$word\" = = ]; then option=$before word=''\n"
            "  elif [ \"$before\" = = ]; then option=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-           "  case ${COMP_WORDS[1]} in\n");
+           "  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]-} \" in\n");
     for (const struct command *command = program->commands + 1; program->commands[0].name && command->name;
          command++)
         print_command(command, false);

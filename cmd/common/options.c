@@ -246,10 +246,11 @@ static enum mi_status refuse(const struct parsing *p, int code, char **argv, str
 
 static enum mi_status take_operand(const struct command *command, int argc, char **argv,
                                    struct mi_error *error) {
-    if (optind < argc && !command->input)
+    if (optind < argc && !command->input && !command->operand)
         return mi_error_set(error, MI_BAD_ARGUMENT, "takes no file: \"%s\"", argv[optind]);
     if (optind + 1 < argc)
-        return mi_error_set(error, MI_BAD_ARGUMENT, "one file at most: \"%s\"", argv[optind + 1]);
+        return mi_error_set(error, MI_BAD_ARGUMENT, "one %s at most: \"%s\"",
+                            command->input ? "file" : command->operand, argv[optind + 1]);
     common.input = optind < argc ? argv[optind] : NULL;
     return MI_OK;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,13 +81,25 @@ static enum exit_status flush_standard_output(void) {
     return EXIT_TROUBLE;
 }
 
+/* Whether argv[1], or argv[1] and argv[2], are the command's name; the number of its words, else 0. */
+static int words_of(const struct command *command, int argc, char **argv) {
+    const char *space = strchr(command->name, ' ');
+    if (!space)
+        return argc > 1 && strcmp(argv[1], command->name) == 0 ? 1 : 0;
+    size_t size = (size_t)(space - command->name);
+    bool named = argc > 2 && strlen(argv[1]) == size && memcmp(argv[1], command->name, size) == 0 &&
+                 strcmp(argv[2], space + 1) == 0;
+    return named ? 2 : 0;
+}
+
 /* The command that argv names, the first one where it names none; argv is moved to the word before options.
  */
 static const struct command *find_command(const struct program *program, int *argc, char ***argv) {
     for (const struct command *command = program->commands; command->name; command++) {
-        if (*argc > 1 && strcmp((*argv)[1], command->name) == 0) {
-            (*argc)--;
-            (*argv)++;
+        int words = words_of(command, *argc, *argv);
+        if (words > 0) {
+            *argc -= words;
+            *argv += words;
             return command;
         }
     }
@@ -127,6 +140,8 @@ int program_main(const struct program *program, int argc, char **argv) {
     int words = argc;
     const struct command *command = find_command(program, &argc, &argv);
     status = options_parse(command, argc, argv, &try_help, &error);
+    if (!status && !(common.map_use = calloc(common.maps.count + 1, sizeof *common.map_use)))
+        status = mi_error_set(&error, MI_NO_MEMORY, "out of memory");
     if (!status && (asked.help || asked.version || asked.completion))
         return (int)answer(program, command, argc < words);
     if (!status)

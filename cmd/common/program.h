@@ -39,9 +39,10 @@ struct option_spec {
 
 /* A sub-command. */
 struct command {
-    const char *name;    /* NULL ends the list */
+    const char *name;    /* one word, or two: "model add"; NULL ends the list */
     const char *purpose; /* one line */
-    const char *input;   /* its operand in the usage: "[FILE]", or NULL where it takes none */
+    const char *input;   /* its operand in the usage: "[FILE]", or NULL where it reads no records */
+    const char *operand; /* an operand that is no file of records: "MODEL", or NULL */
     const char
         *details; /* paragraphs of the help after the options: columns read and written, memory and passes */
     const char *example;               /* one command line */
@@ -66,6 +67,7 @@ struct common_options {
     const char *output;
     unsigned input_format, output_format; /* enum mi_format */
     struct text_list maps;
+    unsigned *map_use; /* per map, for mi_reader_options */
     bool keep;
     const char *columns;
     const char *rejects;
@@ -78,6 +80,9 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The notes to hand to the library: each line goes to note(). */
 struct mi_notes common_notes(void);
+
+/* How the input and joined tables are read by the common options. */
+struct mi_reader_options common_reading(void);
 
 /* Reader and writer of a filter, made of the common options. */
 struct stream {

@@ -4,20 +4,31 @@
  */
 #include "common/program.h"
 
-enum mi_status stream_open(struct stream *stream, bool whole, struct mi_error *error) {
-    struct mi_reader_options options = {
-        .format = (enum mi_format)common.input_format,
+#include <string.h>
+
+struct mi_reader_options common_reading(void) {
+    return (struct mi_reader_options){
         .maps = common.maps.items,
         .map_count = common.maps.count,
-        .rejects = common.rejects,
-        .whole = whole,
+        .map_use = common.map_use,
         .notes = common_notes(),
     };
+}
+
+enum mi_status stream_open(struct stream *stream, bool whole, struct mi_error *error) {
+    struct mi_reader_options options = common_reading();
+    options.format = (enum mi_format)common.input_format;
+    options.rejects = common.rejects;
+    options.whole = whole;
     return mi_reader_open(common.input, &options, &stream->reader, error);
 }
 
 enum mi_status stream_output(struct stream *stream, bool passing, struct mi_error *error) {
     enum mi_format format = (enum mi_format)common.output_format;
+    if (common.output && common.rejects && strcmp(common.output, common.rejects) == 0 &&
+        strncmp(common.output, "/dev/", 5) != 0)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--output and --rejects name one file: \"%s\"",
+                            common.output);
     struct mi_writer_options options = {
         .format = format,
         .keep = common.keep,
@@ -29,10 +40,25 @@ enum mi_status stream_output(struct stream *stream, bool passing, struct mi_erro
     return mi_writer_open(common.output, passing ? stream->reader : NULL, &options, &stream->writer, error);
 }
 
+/* A --map that found nothing would leave a column at its default. */
+static enum mi_status check_maps(struct mi_error *error) {
+    for (size_t i = 0; i < common.maps.count; i++) {
+        const char *map = common.maps.items[i];
+        if (!(common.map_use[i] & MI_MAP_ASKED))
+            note("--map %s: '%.*s' is not read here", map, (int)strcspn(map, "="), map);
+        else if (!(common.map_use[i] & MI_MAP_THERE))
+            return mi_error_set(error, MI_BAD_INPUT, "--map %s: there is no column '%s'", map,
+                                map + strcspn(map, "=") + 1);
+    }
+    return MI_OK;
+}
+
 enum mi_status stream_close(struct stream *stream, enum mi_status status, struct mi_error *error) {
     bool well = status == MI_OK || status == MI_NO;
     if (well && stream->reader) {
-        enum mi_status finished = mi_reader_finish(stream->reader, error);
+        enum mi_status finished = check_maps(error);
+        if (!finished)
+            finished = mi_reader_finish(stream->reader, error);
         well = finished == MI_OK;
         status = well ? status : finished;
     }
@@ -69,12 +95,8 @@ enum mi_status stream_each_row(struct stream *stream, row_function *row, void *c
 
 enum mi_status table_open(const char *path, struct mi_reader **reader, struct mi_batch **batch,
                           struct mi_error *error) {
-    struct mi_reader_options options = {
-        .maps = common.maps.items,
-        .map_count = common.maps.count,
-        .whole = true,
-        .notes = common_notes(),
-    };
+    struct mi_reader_options options = common_reading();
+    options.whole = true;
     enum mi_status status = mi_reader_open(path, &options, reader, error);
     if (!status)
         status = mi_reader_next(*reader, batch, error);

@@ -405,8 +405,7 @@ static enum mi_status choose_columns(struct prediction *p, struct mi_error *erro
 }
 
 static enum mi_status open_history(struct prediction *p, struct mi_error *error) {
-    struct mi_reader_options how = {
-        .maps = common.maps.items, .map_count = common.maps.count, .notes = common_notes()};
+    struct mi_reader_options how = common_reading();
     if (segment_options.history == NULL)
         return mi_error_set(error, MI_BAD_ARGUMENT, "needs users of the past: -H FILE");
     if (strcmp(segment_options.history, "-") == 0 && (common.input == NULL || strcmp(common.input, "-") == 0))

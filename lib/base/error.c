@@ -42,12 +42,13 @@ void mi_error_format(const struct mi_error *error, char *out, size_t size) {
     if (error->line > 0) {
         snprintf(line, sizeof line, ":%llu", (unsigned long long)error->line);
     }
-    char column[sizeof error->column + 16] = "";
-    if (error->column[0] != '\0') {
-        snprintf(column, sizeof column, "column '%s': ", error->column);
+    char file[4 * sizeof error->file], name[4 * sizeof error->column], column[sizeof name + 16] = "";
+    copy_printable(error->file, file, sizeof file);
+    copy_printable(error->column, name, sizeof name);
+    if (name[0] != '\0') {
+        snprintf(column, sizeof column, "column '%s': ", name);
     }
-    snprintf(out, size, "%s%s%s%s%s", error->file, line, error->file[0] != '\0' ? ": " : "", column,
-             error->text);
+    snprintf(out, size, "%s%s%s%s%s", file, line, file[0] != '\0' ? ": " : "", column, error->text);
 }
 
 void mi_notes_say(const struct mi_notes *notes, const char *format, ...) {

@@ -62,6 +62,9 @@ static bool time_parse(struct mi_text text, size_t at, int *shift) {
             }
         }
     }
+    if (hour == 24 && (minute > 0 || second > 0)) {
+        return false;
+    }
     int offset = 0;
     if (at < text.size && text.data[at] == 'Z') {
         at++;
@@ -96,8 +99,11 @@ bool mi_date_parse(struct mi_text text, int32_t *days) {
         ((text.data[10] != 'T' && text.data[10] != ' ') || !time_parse(text, 11, &seconds))) {
         return false;
     }
-    int32_t date = days_of(year, month, day);
-    *days = date + (seconds < 0 ? -1 : seconds / 86400);
+    int32_t date = days_of(year, month, day) + (seconds < 0 ? -1 : seconds / 86400);
+    if (date < days_of(0, 1, 1) || date > days_of(9999, 12, 31)) {
+        return false; /* the offset led out of the years that can be written */
+    }
+    *days = date;
     return true;
 }
 

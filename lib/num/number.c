@@ -340,13 +340,14 @@ static size_t write_exponent(int exponent, char *out) {
     return size + write_digits((uint64_t)abs(exponent), out + size);
 }
 
-/* Lays digits out: plain where the value is in [1e-7, 1e21), else d.ddde+x. */
+/* Lays digits out as ECMAScript and with it canonical JSON (RFC 8785) do: plain where the value is in
+ * [1e-6, 1e21), else d.ddde+x. */
 static size_t write_number(struct shortest number, char *out) {
     char digits[24];
     int count = (int)write_digits(number.mantissa, digits);
     int point = count + number.exponent; /* digits before the decimal point */
     size_t size = 0;
-    if (point < -6 || point > 21) {
+    if (point < -5 || point > 21) {
         out[size++] = digits[0];
         if (count > 1) {
             out[size++] = '.';

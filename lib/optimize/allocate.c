@@ -8,20 +8,29 @@
 #include <string.h>
 
 #include "optimize/branch.h"
+#include "optimize/limited.h"
 #include "optimize/limits.h"
 #include "optimize/local.h"
 #include "optimize/objective.h"
 #include "optimize/ties.h"
 
 #define GAP              1e-7 /* relative: nothing left to gain */
+#define GAP_LIMITED      1e-6 /* the same with limits on groups, where a node costs more */
+#define GAP_STEPS        1e-4 /* and in steps: what rounding costs is more */
 #define LOCAL_MOST       200  /* campaigns that SLSQP is tried on: its time grows with the cube */
 #define RATIO_STEPS      50   /* of Dinkelbach's iteration, which converges faster than linearly */
 #define RATIO_PRECISION  1e-13
 #define BINDING_RELATIVE 1e-9
+#define LIMIT_PRICED     1e-7 /* of the objective: a price of a limit's whole value that is none */
+#define LIMIT_REACHED    1e-4 /* relative: a campaign's own limit, but for cents */
 
 struct run {
     const struct mi_allocation_problem *problem;
     struct limits limits;
+    struct rows rows;
+    bool limited; /* rows, gaps or calm: the relaxation searches, and gives whole units */
+    double *row_prices;
+    double gap, deadline;
     struct term *terms;
     double *trial;
     struct mi_allocation *allocation;
@@ -32,12 +41,37 @@ static enum mi_status no_memory(struct mi_error *error) {
     return mi_error_set(error, MI_NO_MEMORY, "out of memory");
 }
 
+/* The unit that budgets are rounded to. */
+static double unit_of(const struct run *run) {
+    return run->problem->step > 0 ? run->problem->step : limits_unit(&run->limits);
+}
+
+static struct rounding_problem rounding_of(const struct run *run) {
+    return (struct rounding_problem){.problem = run->problem,
+                                     .limits = &run->limits,
+                                     .rows = &run->rows,
+                                     .terms = run->terms,
+                                     .unit = unit_of(run)};
+}
+
+static enum mi_status maximise_limited(struct run *run, double *spend, double *bound, double *price) {
+    struct rounding_problem rounding = rounding_of(run);
+    struct limited_result result = {.spend = spend, .prices = run->row_prices};
+    enum mi_status status = limited_maximise(&rounding, run->gap, run->deadline, &result, run->error);
+    *bound = result.bound;
+    *price = result.budget_price;
+    return status;
+}
+
 /* Maximises the sum of the terms for a given ratio t. */
 static enum mi_status maximise_terms(struct run *run, double t, double *spend, double *bound, double *price) {
     size_t culprit = 0;
     for (size_t i = 0; i < run->problem->count; i++)
         run->terms[i] = objective_term(run->problem, i, t);
-    enum mi_status status = branch_maximise(run->terms, &run->limits, GAP, spend, bound, price, &culprit);
+    if (run->limited)
+        return maximise_limited(run, spend, bound, price);
+    enum mi_status status =
+        branch_maximise(run->terms, &run->limits, run->gap, run->deadline, spend, bound, price, &culprit);
     if (status == MI_NUMERIC) {
         struct mi_text id = run->problem->campaigns[culprit].id;
         return mi_error_set(run->error, MI_NUMERIC,
@@ -73,8 +107,9 @@ static enum mi_status maximise_ratio(struct run *run) {
     objective_ratio(run->problem, allocation->spend, &numerator, &denominator);
     if (!(least > 0)) /* all spends and costs are 0: there is no ratio and nothing to choose */
         return MI_OK;
-    if (denominator > 0)
+    if (denominator > 0 && !run->limited) /* the equal split keeps to no limits on groups */
         t = numerator / denominator;
+    bool first = true;
     for (int step = 0; step < RATIO_STEPS; step++) {
         double bound;
         enum mi_status status = maximise_terms(run, t, run->trial, &bound, &price);
@@ -89,8 +124,9 @@ static enum mi_status maximise_ratio(struct run *run) {
         double better = numerator / denominator;
         if (!(better > t * (1 + RATIO_PRECISION)) && step > 0)
             break;
-        if (better > t)
+        if (better > t || (first && run->limited))
             memcpy(allocation->spend, run->trial, run->problem->count * sizeof *run->trial);
+        first = false;
         t = fmax(t, better);
     }
     return MI_OK;
@@ -132,7 +168,7 @@ static void start_found(const struct run *run, double *spend) {
 static bool something_to_gain(const struct run *run) {
     double value = mi_objective_value(run->problem, run->allocation->spend);
     double bound = run->allocation->upper_bound;
-    return isnan(value) || isnan(bound) || bound - value > GAP * fabs(value);
+    return isnan(value) || isnan(bound) || bound - value > run->gap * fabs(value);
 }
 
 /* SLSQP from each start in turn, as long as the bound leaves something to gain. */
@@ -140,7 +176,9 @@ static enum mi_status search_locally(struct run *run) {
     void (*const starts[])(const struct run *, double *) = {start_found, start_equal, start_today};
     size_t count = run->problem->count;
     for (size_t k = 0; k < sizeof starts / sizeof *starts; k++) {
-        if (count > LOCAL_MOST || !something_to_gain(run))
+        bool late = run->deadline > 0 && clock_now() > run->deadline;
+        if ((count > LOCAL_MOST && run->problem->solver != MI_SOLVER_SLSQP) || late ||
+            !something_to_gain(run))
             return MI_OK;
         starts[k](run, run->trial);
         enum mi_status status = local_improve(run->problem, &run->limits, run->trial, run->error);
@@ -175,27 +213,137 @@ static double ratio_reached(const struct run *run) {
     return denominator > 0 ? numerator / denominator : 0;
 }
 
+static double sum_of(const double *spend, size_t count) {
+    long double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += spend[i];
+    return (double)sum;
+}
+
+/* Whole cents or steps, where the search gave none yet. */
+static enum mi_status round_off(struct run *run) {
+    struct mi_allocation *allocation = run->allocation;
+    struct gain_context context = {run->problem, ratio_reached(run)};
+    limits_project(&run->limits, allocation->spend);
+    if (run->problem->step > 0) {
+        for (size_t i = 0; i < allocation->count; i++)
+            run->terms[i] = objective_term(run->problem, i, context.t);
+        struct rounding_problem rounding = rounding_of(run);
+        enum mi_status status = rounding_settle(&rounding, allocation->spend);
+        return status == MI_NO ? mi_error_set(run->error, MI_NO,
+                                              "no allocation in steps of %.15g keeps to min_budget, "
+                                              "max_budget and the budget",
+                                              run->problem->step)
+               : status        ? no_memory(run->error)
+                               : MI_OK;
+    }
+    return limits_round(&run->limits, allocation->spend, gain_of, &context, &allocation->total)
+               ? no_memory(run->error)
+               : MI_OK;
+}
+
+/* The sum, which is the budget where rounding is all that lies between. */
+static double total_of(const struct run *run) {
+    double total = sum_of(run->allocation->spend, run->allocation->count);
+    double budget = run->problem->budget;
+    if (fabs(total - budget) <= 1e-6 * fmin(1, budget))
+        return budget;
+    double cents = round(total * 100) / 100;
+    return fabs(cents - total) < 1e-6 ? cents : total;
+}
+
+static bool is_member(const struct mi_allocation_limit *limit, size_t campaign) {
+    if (!limit->members)
+        return true;
+    for (size_t k = 0; k < limit->member_count; k++)
+        if (limit->members[k] == campaign)
+            return true;
+    return false;
+}
+
+/* Figures and prices of the limits. `scale`: of a ratio's prices. */
+static void judge_limits(struct run *run, double scale) {
+    const struct mi_allocation_problem *problem = run->problem;
+    struct mi_allocation *allocation = run->allocation;
+    for (size_t l = 0; l < problem->limit_count; l++)
+        allocation->limits[l] = (struct mi_limit_result){.reached = NAN, .price = NAN};
+    for (size_t k = 0; k < run->rows.count; k++) {
+        const struct mi_allocation_limit *limit = &problem->limits[run->rows.limit[k]];
+        struct mi_limit_result *result = &allocation->limits[run->rows.limit[k]];
+        double money = 0, users = 0;
+        for (size_t m = 0; m < limit_member_count(problem, limit); m++) {
+            size_t i = limit_member(limit, m);
+            money += allocation->spend[i];
+            users += mi_curve_users(problem->campaigns[i].curve, allocation->spend[i]);
+        }
+        double per = limit->kind == MI_LIMIT_SHARE  ? problem->budget
+                     : limit->kind == MI_LIMIT_ROAS ? money
+                     : limit->kind == MI_LIMIT_CPA  ? users
+                                                    : 1;
+        result->reached = limit_reached(problem, limit, allocation->spend);
+        result->price = run->row_prices[k] * per * scale;
+        double typical = LIMIT_PRICED * fabs(allocation->objective) / fmax(fabs(limit->value), 1e-300);
+        result->binds = result->price > typical;
+        if (!result->binds)
+            result->price = 0;
+    }
+}
+
+/* The limit that keeps a campaign where it is: on a group that it is of and that binds, or on itself. */
+static size_t find_limit(const struct run *run, size_t i) {
+    const struct mi_allocation_problem *problem = run->problem;
+    size_t found = SIZE_MAX;
+    for (size_t l = 0; l < problem->limit_count; l++) {
+        const struct mi_allocation_limit *limit = &problem->limits[l];
+        if (!is_member(limit, i))
+            continue;
+        if (!limit->each && run->allocation->limits[l].binds)
+            found = l;
+        if (!limit->each)
+            continue;
+        struct mi_allocation_limit alone = *limit;
+        alone.members = &i;
+        alone.member_count = 1;
+        double reached = limit_reached(problem, &alone, run->allocation->spend);
+        if (fabs(reached - limit->value) <= LIMIT_REACHED * limit->value)
+            return l;
+    }
+    return found;
+}
+
 /* Whole cents, totals, what binds. */
 static enum mi_status finish(struct run *run) {
     struct mi_allocation *allocation = run->allocation;
     const struct limits *limits = &run->limits;
-    struct gain_context context = {run->problem, ratio_reached(run)};
-    limits_project(limits, allocation->spend);
-    if (limits_round(limits, allocation->spend, gain_of, &context, &allocation->total) ||
-        ties_settle(run->problem, allocation->spend))
+    enum mi_status status = run->limited ? MI_OK : round_off(run);
+    if (status)
+        return status;
+    if (run->problem->limit_count == 0 && ties_settle(run->problem, allocation->spend))
         return no_memory(run->error);
+    if (run->limited || run->problem->step > 0)
+        allocation->total = total_of(run);
     double tolerance = BINDING_RELATIVE * fmax(1, limits->budget);
     if (!limits_hold(limits, allocation->spend, tolerance))
         return mi_error_set(run->error, MI_NUMERIC, "the allocation found does not keep to the limits");
+    allocation->objective = mi_objective_value(run->problem, allocation->spend);
+    double numerator, denominator = 1, percent = 1;
+    if (objective_is_ratio(run->problem->objective)) {
+        objective_ratio(run->problem, allocation->spend, &numerator, &denominator);
+        percent =
+            objective_of_ratio(run->problem->objective, 1) - objective_of_ratio(run->problem->objective, 0);
+    }
+    judge_limits(run, denominator > 0 ? percent / denominator : 0);
     double unit = limits_unit(limits);
     for (size_t i = 0; i < allocation->count; i++) {
         const struct mi_allocation_campaign *c = &run->problem->campaigns[i];
-        if (allocation->spend[i] < c->min_budget + unit)
+        allocation->limit_binding[i] = SIZE_MAX;
+        if (allocation->spend[i] < (c->or_nothing && allocation->spend[i] == 0 ? 0 : c->min_budget) + unit)
             allocation->binding[i] = MI_BINDING_MIN;
         else if (allocation->spend[i] > c->max_budget - unit)
             allocation->binding[i] = MI_BINDING_MAX;
+        else if ((allocation->limit_binding[i] = find_limit(run, i)) != SIZE_MAX)
+            allocation->binding[i] = MI_BINDING_LIMIT;
     }
-    allocation->objective = mi_objective_value(run->problem, allocation->spend);
     return MI_OK;
 }
 
@@ -217,13 +365,31 @@ static enum mi_status allocate(struct run *run) {
     run->trial = malloc(room * sizeof *run->trial);
     run->allocation->spend = malloc(room * sizeof *run->allocation->spend);
     run->allocation->binding = calloc(room, sizeof *run->allocation->binding);
-    if (!run->terms || !run->trial || !run->allocation->spend || !run->allocation->binding)
+    run->allocation->limit_binding = calloc(room, sizeof *run->allocation->limit_binding);
+    run->allocation->limits = calloc(problem->limit_count + 1, sizeof *run->allocation->limits);
+    run->row_prices = calloc(problem->limit_count + 1, sizeof *run->row_prices);
+    if (!run->terms || !run->trial || !run->allocation->spend || !run->allocation->binding ||
+        !run->allocation->limit_binding || !run->allocation->limits || !run->row_prices)
         return no_memory(run->error);
     start_equal(run, run->allocation->spend);
-    enum mi_status status = check_ratio(run);
+    enum mi_status status = rows_new(&run->rows, problem, &run->limits, run->error);
+    run->limited = run->rows.count > 0 || run->rows.gaps || problem->calm > 0 || problem->limit_count > 0 ||
+                   problem->step > 0;
+    run->gap = problem->gap > 0    ? problem->gap
+               : problem->step > 0 ? GAP_STEPS
+               : run->limited      ? GAP_LIMITED
+                                   : GAP;
+    run->deadline = problem->seconds > 0 ? clock_now() + problem->seconds : 0;
+    if (!status && run->limited && problem->solver != MI_SOLVER_GLOBAL)
+        status = mi_error_set(run->error, MI_BAD_ARGUMENT,
+                              "solver slsqp takes no limits on groups, minimum or nothing, or calm");
+    if (!status)
+        status = check_ratio(run);
     if (!status)
         status = search_globally(run);
-    if (!status)
+    if (!status && problem->solver == MI_SOLVER_SLSQP)
+        start_equal(run, run->allocation->spend);
+    if (!status && !run->limited)
         status = search_locally(run);
     return status ? status : finish(run);
 }
@@ -239,6 +405,8 @@ enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct m
         status = allocate(&run);
     free(run.terms);
     free(run.trial);
+    free(run.row_prices);
+    rows_free(&run.rows);
     limits_free(&run.limits);
     if (status)
         mi_allocation_clear(&made);
@@ -250,5 +418,7 @@ enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct m
 void mi_allocation_clear(struct mi_allocation *allocation) {
     free(allocation->spend);
     free(allocation->binding);
+    free(allocation->limit_binding);
+    free(allocation->limits);
     *allocation = (struct mi_allocation){0};
 }

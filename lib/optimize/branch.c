@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "optimize/branch.h"
 #include "optimize/dual.h"
@@ -73,7 +74,8 @@ static enum mi_status add_half(struct search *search, size_t parent, double low,
     size_t split = search->nodes[parent].split;
     struct node *node = &search->nodes[search->node_count];
     *node = (struct node){.parent = parent, .campaign = split};
-    enum mi_status status = envelope_build(&node->envelope, &search->terms[split], low, high);
+    struct domain half = domain_interval(low, high);
+    enum mi_status status = envelope_build(&node->envelope, &search->terms[split], &half);
     if (status)
         return status;
     search->node_count++;
@@ -102,13 +104,21 @@ static enum mi_status divide(struct search *search, size_t place) {
     return status ? status : add_half(search, place, node->cut, high);
 }
 
-static enum mi_status run(struct search *search, size_t nodes_most, double gap, double *bound) {
+double clock_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static enum mi_status run(struct search *search, size_t nodes_most, double gap, double deadline,
+                          double *bound) {
     struct node *root = &search->nodes[0];
     *root = (struct node){.parent = NO_PARENT};
     search->node_count = 1;
     enum mi_status status = solve_node(search, root, NAN);
     size_t place = status ? NO_PARENT : highest(search);
     while (!status && place != NO_PARENT && search->node_count + 2 <= nodes_most &&
+           !(deadline > 0 && clock_now() > deadline) &&
            search->nodes[place].bound - search->value > gap * fabs(search->value)) {
         status = divide(search, place);
         place = highest(search);
@@ -121,14 +131,16 @@ static enum mi_status run(struct search *search, size_t nodes_most, double gap, 
 static enum mi_status build_envelopes(struct search *search, const struct limits *limits, size_t *culprit) {
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < search->count && !status; i++) {
-        status = envelope_build(&search->envelopes[i], &search->terms[i], limits->low[i], limits->high[i]);
+        struct domain domain = domain_interval(limits->low[i], limits->high[i]);
+        status = envelope_build(&search->envelopes[i], &search->terms[i], &domain);
         *culprit = i;
     }
     return status;
 }
 
 enum mi_status branch_maximise(const struct term *terms, const struct limits *limits, double gap,
-                               double *spend, double *bound, double *price, size_t *culprit) {
+                               double deadline, double *spend, double *bound, double *price,
+                               size_t *culprit) {
     size_t count = limits->count;
     size_t nodes_most = CAMPAIGN_WORK / (count ? count : 1);
     nodes_most = nodes_most > NODES_MOST ? NODES_MOST : nodes_most < NODES_LEAST ? NODES_LEAST : nodes_most;
@@ -142,7 +154,7 @@ enum mi_status branch_maximise(const struct term *terms, const struct limits *li
     if (!status)
         status = build_envelopes(&search, limits, culprit);
     if (!status)
-        status = run(&search, nodes_most, gap, bound);
+        status = run(&search, nodes_most, gap, deadline, bound);
     if (!status)
         *price = search.nodes[0].price;
     for (size_t i = 0; search.envelopes && i < count; i++)

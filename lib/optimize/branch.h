@@ -10,9 +10,13 @@
 
 /* Maximises the sum of `terms` within the limits. `spend` gets the best allocation found, *bound what no
  * allocation passes, *price the budget's multiplier at the root (NaN where the limits leave no choice). Ends
- * when bound and value are within `gap` (relative) or at a fixed number of nodes. MI_NUMERIC: *culprit is the
+ * when bound and value are within `gap` (relative), at a fixed number of nodes, or after `deadline` (as
+ * clock_now() counts, 0: none). MI_NUMERIC: *culprit is the
  * campaign whose curve gives no number. */
 enum mi_status branch_maximise(const struct term *terms, const struct limits *limits, double gap,
-                               double *spend, double *bound, double *price, size_t *culprit);
+                               double deadline, double *spend, double *bound, double *price, size_t *culprit);
+
+/* Seconds of a clock that only goes forward. */
+double clock_now(void);
 
 #endif

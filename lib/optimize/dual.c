@@ -14,7 +14,9 @@
 #define PRICE_RELATIVE  1e-14
 #define SPEND_RELATIVE  1e-10 /* of the budget: near enough to end the search */
 #define STEPS_MOST      200
-#define GUESS_MARGIN    1e-3 /* relative, the first bracket around a guess */
+#define GUESS_MARGIN    2e-4 /* relative, the first bracket around a guess */
+#define HALVINGS        40   /* of the first estimate */
+#define GEOMETRIC       20   /* of these at most */
 
 enum mi_status dual_new(struct dual *dual, size_t count, double budget, bool at_most) {
     *dual = (struct dual){.count = count, .budget = budget, .at_most = at_most};
@@ -51,6 +53,31 @@ static void respond(const struct dual *dual, double price, struct response *resp
         response->spend += best.spend;
         response->bound += best.value - price * best.spend;
     }
+}
+
+/* A price near the one sought, by halving with answers from the nodes alone. */
+static double estimate(const struct dual *dual) {
+    double first = -INFINITY, last = INFINITY;
+    for (size_t i = 0; i < dual->count; i++) {
+        if (dual->envelopes[i]->hull_count < 2)
+            continue;
+        first = fmax(first, envelope_first_slope(dual->envelopes[i]));
+        last = fmin(last, envelope_last_slope(dual->envelopes[i]));
+    }
+    if (!(first > last) || !isfinite(first) || !isfinite(last))
+        return NAN;
+    for (int i = 0; i < HALVINGS; i++) {
+        double price = last + (first - last) / 2, spend = 0;
+        if (i < GEOMETRIC && last > 0 && first > 4 * last) /* a vertical start is far away */
+            price = sqrt(first * last);
+        for (size_t k = 0; k < dual->count; k++)
+            spend += envelope_near(dual->envelopes[k], price);
+        if (spend > dual->budget)
+            last = price;
+        else
+            first = price;
+    }
+    return last + (first - last) / 2;
 }
 
 static void exchange(struct response *a, struct response *b) {
@@ -199,7 +226,7 @@ enum mi_status dual_solve(struct dual *dual, double guess, struct dual_answer *a
             return MI_OK;
         }
     }
-    bracket(dual, guess, &cheap, &dear);
+    bracket(dual, isnan(guess) ? estimate(dual) : guess, &cheap, &dear);
     close_bracket(dual, &cheap, &dear, &trial);
     fill(dual, &cheap, &dear, answer->spend);
     answer->bound = fmin(cheap.bound, dear.bound);

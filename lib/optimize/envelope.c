@@ -89,13 +89,14 @@ static int compare_numbers(const void *a, const void *b) {
 
 /* The spends to start from, sorted, without those outside or twice; the caller frees them. */
 static double *make_marks(const struct term *term, double low, double high, size_t *count) {
-    double *marks = malloc((count_kinks(term->curve) + OCTAVES + 3) * sizeof *marks);
+    double *marks = malloc((count_kinks(term->curve) + OCTAVES + 4) * sizeof *marks);
     if (!marks)
         return NULL;
     size_t all = add_kinks(term->curve, marks, 0);
     for (int k = 1; k <= OCTAVES; k++)
         marks[all++] = low + ldexp(high - low, -k);
     marks[all++] = term->floor;
+    marks[all++] = term->today;
     marks[all++] = low;
     marks[all++] = high;
     qsort(marks, all, sizeof *marks, compare_numbers);
@@ -107,7 +108,10 @@ static double *make_marks(const struct term *term, double low, double high, size
     return marks;
 }
 
-static enum mi_status sample(struct envelope *envelope, double low, double high) {
+/* Nodes of one interval. The first interval sets the range that the others are measured by too, unless
+ * theirs is wider. */
+static enum mi_status sample(struct sampling *sampling, double low, double high) {
+    struct envelope *envelope = sampling->envelope;
     size_t count;
     double *marks = make_marks(&envelope->term, low, high, &count);
     double *values = malloc((marks ? count : 1) * sizeof *values);
@@ -116,21 +120,27 @@ static enum mi_status sample(struct envelope *envelope, double low, double high)
         free(values);
         return MI_NO_MEMORY;
     }
-    struct sampling sampling = {.envelope = envelope};
     double least = INFINITY, most = -INFINITY;
     for (size_t i = 0; i < count; i++) {
         values[i] = term_value(&envelope->term, marks[i]);
         least = fmin(least, values[i]);
         most = fmax(most, values[i]);
     }
-    sampling.range = most - least;
-    envelope->slack = SLACK * sampling.range;
-    append(&sampling, marks[0], values[0]);
-    for (size_t i = 1; i < count && !sampling.status; i++)
-        sample_cell(&sampling, marks[i - 1], values[i - 1], marks[i], values[i], DEPTH_MOST);
+    sampling->range = fmax(sampling->range, most - least);
+    envelope->slack = SLACK * sampling->range;
+    append(sampling, marks[0], values[0]);
+    for (size_t i = 1; i < count && !sampling->status; i++)
+        sample_cell(sampling, marks[i - 1], values[i - 1], marks[i], values[i], DEPTH_MOST);
     free(marks);
     free(values);
-    return sampling.status;
+    return sampling->status;
+}
+
+bool envelope_gap(const struct envelope *envelope, size_t node) {
+    for (size_t i = 0; i < envelope->gap_count; i++)
+        if (envelope->gaps[i] == node)
+            return true;
+    return false;
 }
 
 static double slope_between(const struct envelope *e, size_t a, size_t b) {
@@ -161,9 +171,16 @@ static void shrink(struct envelope *e) {
     e->hull = hull ? hull : e->hull;
 }
 
-enum mi_status envelope_build(struct envelope *envelope, const struct term *term, double low, double high) {
+enum mi_status envelope_build(struct envelope *envelope, const struct term *term,
+                              const struct domain *domain) {
     *envelope = (struct envelope){.term = *term};
-    enum mi_status status = sample(envelope, low, high);
+    struct sampling sampling = {.envelope = envelope};
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < domain->count && !status; i++) {
+        if (i > 0)
+            envelope->gaps[envelope->gap_count++] = (uint32_t)(envelope->count - 1);
+        status = sample(&sampling, domain->interval[i].low, domain->interval[i].high);
+    }
     if (!status)
         status = make_hull(envelope);
     if (status)
@@ -215,6 +232,21 @@ static size_t find_vertex(const struct envelope *e, double price) {
     return low;
 }
 
+static bool is_bridge(const struct envelope *e, size_t edge) {
+    return e->hull[edge + 1] - e->hull[edge] > 1 || envelope_gap(e, e->hull[edge]);
+}
+
+double envelope_near(const struct envelope *e, double price) {
+    size_t v = find_vertex(e, price);
+    double here = e->spend[e->hull[v]];
+    if (v == 0 || v + 1 >= e->hull_count || is_bridge(e, v - 1) || is_bridge(e, v))
+        return here;
+    double before = hull_slope(e, v - 1),
+           after = hull_slope(e, v); /* about the slopes at the edges' middles */
+    double left = (e->spend[e->hull[v - 1]] + here) / 2, right = (here + e->spend[e->hull[v + 1]]) / 2;
+    return before > after ? left + (right - left) * (before - price) / (before - after) : here;
+}
+
 struct question {
     const struct term *term;
     double price;
@@ -247,9 +279,11 @@ static struct best refine(const struct envelope *e, size_t node, double price, g
     struct best best = {.spend = e->spend[node], .value = e->value[node]};
     double here = slope_less_price(best.spend, &question);
     double spend;
-    if (here > 0 && node + 1 < e->count && slope_less_price(e->spend[node + 1], &question) < 0)
+    if (here > 0 && node + 1 < e->count && !envelope_gap(e, node) &&
+        slope_less_price(e->spend[node + 1], &question) < 0)
         spend = find_root(&question, best.spend, e->spend[node + 1], roots);
-    else if (here < 0 && node > 0 && slope_less_price(e->spend[node - 1], &question) > 0)
+    else if (here < 0 && node > 0 && !envelope_gap(e, node - 1) &&
+             slope_less_price(e->spend[node - 1], &question) > 0)
         spend = find_root(&question, e->spend[node - 1], best.spend, roots);
     else
         return best;

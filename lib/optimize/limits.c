@@ -8,6 +8,7 @@
 #include "optimize/limits.h"
 
 #define BUDGET_RELATIVE   1e-12 /* rounding of sums of limits */
+#define SPARE_MORE        0.01 /* beyond what can be spent: so that the budget has a price, not a range of them */
 #define PROJECTION_ROUNDS 60
 #define UNIT_MOST         0.01 /* of recommended budgets: a cent */
 #define UNITS_EACH        1e4  /* at least so many units for a campaign's equal share */
@@ -43,6 +44,11 @@ static enum mi_status check_sums(const struct mi_allocation_problem *problem, do
     return MI_OK;
 }
 
+/* What it gets at least. */
+static double limits_low(const struct mi_allocation_campaign *c) {
+    return c->or_nothing ? 0 : c->min_budget;
+}
+
 enum mi_status limits_new(struct limits *limits, const struct mi_allocation_problem *problem,
                           struct mi_error *error) {
     size_t count = problem->count;
@@ -52,7 +58,7 @@ enum mi_status limits_new(struct limits *limits, const struct mi_allocation_prob
         return mi_error_set(error, MI_BAD_ARGUMENT, "budget: must be 0 to %g", MI_MONEY_LIMIT);
     for (size_t i = 0; i < count && !status; i++) {
         status = check_campaign(&problem->campaigns[i], error);
-        low += problem->campaigns[i].min_budget;
+        low += limits_low(&problem->campaigns[i]);
         high += problem->campaigns[i].max_budget;
     }
     if (!status)
@@ -68,8 +74,8 @@ enum mi_status limits_new(struct limits *limits, const struct mi_allocation_prob
     }
     double spare = fmax(0, problem->budget - low);
     for (size_t i = 0; i < count; i++) {
-        limits->low[i] = problem->campaigns[i].min_budget;
-        limits->high[i] = fmin(problem->campaigns[i].max_budget, limits->low[i] + spare);
+        limits->low[i] = limits_low(&problem->campaigns[i]);
+        limits->high[i] = fmin(problem->campaigns[i].max_budget, limits->low[i] + spare * (1 + SPARE_MORE));
     }
     return MI_OK;
 }

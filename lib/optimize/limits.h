@@ -10,7 +10,7 @@
 
 struct limits {
     size_t count;
-    double *low, *high; /* of each campaign; high is finite: what the others' minima leave */
+    double *low, *high; /* of each campaign; high is finite: about what the others' minima leave */
     double budget;
     bool at_most;
 };

@@ -67,6 +67,13 @@ struct term objective_term(const struct mi_allocation_problem *problem, size_t c
         term.per_user = c->ltv;
         term.per_spend = -t;
         break;
+    case MI_OBJECTIVE_LEAST:
+        term.per_spend = -1;
+        break;
+    }
+    if (problem->calm > 0) {
+        term.today = fmax(0, c->today);
+        term.move = problem->calm;
     }
     return term;
 }
@@ -74,6 +81,8 @@ struct term objective_term(const struct mi_allocation_problem *problem, size_t c
 double term_value(const struct term *term, double spend) {
     double users = mi_curve_users(term->curve, spend);
     double value = term->per_user * users + term->per_spend * spend + term->constant;
+    if (term->move > 0)
+        value -= term->move * fabs(spend - term->today);
     if (term->floor <= 0)
         return value;
     if (spend < term->floor)
@@ -84,6 +93,8 @@ double term_value(const struct term *term, double spend) {
 double term_slope(const struct term *term, double spend) {
     double users_slope = fmin(mi_curve_slope(term->curve, spend), SLOPE_LIMIT);
     double slope = term->per_user * users_slope + term->per_spend;
+    if (term->move > 0)
+        slope -= spend >= term->today ? term->move : -term->move;
     if (term->floor > 0) {
         if (spend < term->floor) {
             slope += term->floor_slope;
@@ -94,6 +105,19 @@ double term_slope(const struct term *term, double spend) {
         }
     }
     return fmax(-SLOPE_LIMIT, fmin(slope, SLOPE_LIMIT));
+}
+
+double term_bend(const struct term *term, double spend) {
+    double users_bend = mi_curve_second_derivative(term->curve, spend);
+    double bend = term->per_user * users_bend;
+    if (term->floor > 0 && spend >= term->floor) {
+        double costs = costs_at(term, spend);
+        double share = term->rate / costs;
+        bend += term->ratio / costs *
+                (users_bend - 2 * share * mi_curve_slope(term->curve, spend) +
+                 2 * share * share * mi_curve_users(term->curve, spend));
+    }
+    return fmax(-SLOPE_LIMIT, fmin(bend, SLOPE_LIMIT));
 }
 
 void objective_ratio(const struct mi_allocation_problem *problem, const double *spend, double *numerator,

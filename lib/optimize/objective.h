@@ -15,6 +15,7 @@ struct term {
     double per_user, per_spend, constant;
     double ratio, ratio_less, rate, fixed;
     double floor, floor_slope; /* floor 0: there is no ratio */
+    double today, move;        /* less move * |s - today|; move 0: nothing */
 };
 
 /* Whether the objective is a ratio of sums, for which `t` is asked below. */
@@ -27,6 +28,9 @@ double term_value(const struct term *term, double spend);
 /* d value / d spend, to the right at the floor; clamped to a finite number where a curve starts vertically.
  */
 double term_slope(const struct term *term, double spend);
+
+/* d slope / d spend above spend 0. */
+double term_bend(const struct term *term, double spend);
 
 /* Numerator and denominator of a ratio at given spends. */
 void objective_ratio(const struct mi_allocation_problem *problem, const double *spend, double *numerator,

@@ -147,7 +147,7 @@ static bool is_word(struct mi_text text, const char *word) {
 enum mi_status mi_batch_truth(const struct mi_batch *batch, size_t row, size_t column, bool missing,
                               bool *value, struct mi_error *error) {
     struct mi_text text;
-    if (mi_batch_raw(batch, row, column).data == NULL) {
+    if (column == MI_NO_COLUMN) {
         *value = missing;
         return MI_OK;
     }

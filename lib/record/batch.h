@@ -34,6 +34,20 @@ struct mi_column {
     bool twice;         /* the name stands twice in the header */
 };
 
+struct mi_reject {
+    uint64_t line;
+    size_t at, size; /* its line of the rejects file, in `held` */
+};
+
+struct mi_rejects {
+    struct mi_output output;
+    bool begun;            /* its header is written */
+    struct mi_buffer held; /* of the batch at hand */
+    struct mi_reject *items;
+    size_t count, capacity;
+    uint64_t total; /* ever */
+};
+
 struct mi_reader {
     char *name;
     int descriptor;
@@ -49,12 +63,14 @@ struct mi_reader {
     bool ended;                  /* read() said so */
     bool suspicious;             /* a NUL or a byte above 0x7f is in the buffer: rows are checked */
     uint64_t line;               /* physical line at start */
+    uint64_t first_line;         /* of the header, or of the first record */
 
     struct mi_column *columns;
     size_t column_count, column_capacity;
-    struct mi_index *names;  /* name -> first column */
-    struct mi_arena header;  /* names */
-    struct mi_index *absent; /* names asked for and not there (NDJSON) */
+    struct mi_index *names; /* name -> first column */
+    struct mi_arena header; /* names */
+    struct mi_index
+        *absent; /* names that may not appear any more (NDJSON): asked for and not there, computed */
 
     struct mi_cells scanned; /* the record being scanned */
     struct mi_batch batch;
@@ -62,8 +78,7 @@ struct mi_reader {
     struct mi_error pending; /* found behind the rows of this batch; code MI_OK: none */
 
     bool rejecting;
-    struct mi_output rejects;
-    uint64_t rejected;
+    struct mi_rejects rejects;
 };
 
 /* Raw bytes of a cell; data NULL where absent. */

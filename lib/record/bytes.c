@@ -52,7 +52,8 @@ static enum mi_status make_room(struct mi_reader *reader, struct mi_error *error
         return MI_OK;
     }
     size_t capacity = reader->capacity == 0 ? wanted : reader->capacity * 2;
-    if (capacity > UINT32_MAX - 1) {
+    capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX - 1;
+    if (capacity <= reader->capacity) {
         return mi_input_fault(reader, 0, error, MI_BAD_INPUT,
                               "larger than 4 GiB: too large to be held at once");
     }

@@ -98,15 +98,19 @@ static enum mi_status key_column(struct mi_reader *reader, size_t place, const s
         return mi_no_memory(error);
     }
     *column = mi_index_find(reader->names, name);
-    if (*column != SIZE_MAX) {
+    if (*column != SIZE_MAX && reader->columns[*column].raw.size > 0) {
         return MI_OK;
     }
+    /* Not seen so far; it may have a place that --columns gave it. */
     if (mi_index_find(reader->absent, name) != SIZE_MAX) {
         char text[160];
         snprintf(text, sizeof text,
                  "key \"%.*s\" appears here for the first time: it must be there from the start",
                  name.size < 80 ? (int)name.size : 80, name.data);
         return mi_input_fault(reader, reader->line, error, MI_BAD_INPUT, text);
+    }
+    if (*column != SIZE_MAX) {
+        return MI_OK;
     }
     *column = reader->column_count;
     return mi_reader_add_column(reader, name, raw, error);
@@ -155,34 +159,6 @@ static enum mi_status row_of_pairs(struct mi_reader *reader, const struct mi_sca
 
 /* ---- bad records ---- */
 
-static enum mi_status reject_bytes(struct mi_reader *reader, const char *data, size_t size, uint64_t line,
-                                   struct mi_error *error) {
-    struct mi_buffer *out = &reader->rejects.pending;
-    if (reader->rejected++ == 0) {
-        mi_buffer_string(out, "line,reason,record\n");
-    }
-    char reason[sizeof error->text + sizeof error->column + 64];
-    struct mi_error shown = *error;
-    shown.file[0] = '\0';
-    shown.line = 0;
-    mi_error_format(&shown, reason, sizeof reason);
-    mi_buffer_print(out, "%llu,", (unsigned long long)line);
-    mi_encode_csv(out, mi_text_of(reason));
-    mi_buffer_byte(out, ',');
-    mi_encode_csv(out, (struct mi_text){data, size});
-    mi_buffer_byte(out, '\n');
-    return out->size > MI_READ_SIZE ? mi_output_flush(&reader->rejects, error) : MI_OK;
-}
-
-enum mi_status mi_reader_reject(struct mi_reader *reader, const struct mi_batch *batch, size_t row,
-                                struct mi_error *error) {
-    if (!reader->rejecting || error == NULL || error->code != MI_BAD_RECORD) {
-        return error != NULL ? error->code : MI_BAD_RECORD;
-    }
-    const struct mi_row *at = &batch->rows[row];
-    return reject_bytes(reader, batch->base + at->offset, at->size, at->line, error);
-}
-
 /* A record that could not be scanned: with --rejects its first physical line goes to the file and reading
  * goes on behind it. */
 static enum mi_status skip_bad(struct mi_reader *reader, struct mi_error *error) {
@@ -190,7 +166,7 @@ static enum mi_status skip_bad(struct mi_reader *reader, struct mi_error *error)
     size_t left = reader->end - reader->start;
     const char *newline = memchr(start, '\n', left);
     size_t size = newline != NULL ? (size_t)(newline - start) : left;
-    enum mi_status status = reject_bytes(reader, start, size, reader->line, error);
+    enum mi_status status = mi_rejects_take(reader, start, size, reader->line, error);
     reader->start += size + (newline != NULL);
     reader->line++;
     return status;
@@ -250,7 +226,7 @@ static enum mi_status take_record(struct mi_reader *reader, const struct mi_scan
                                                     : row_of_fields(reader, scan, error);
     }
     if (status == MI_BAD_RECORD && reader->rejecting) {
-        status = reject_bytes(reader, reader->buffer + reader->start, scan->size, reader->line, error);
+        status = mi_rejects_take(reader, reader->buffer + reader->start, scan->size, reader->line, error);
     }
     if (status == MI_OK) {
         reader->start += scan->whole;
@@ -311,8 +287,8 @@ enum mi_status mi_reader_fill(struct mi_reader *reader, struct mi_error *error) 
     if (!reader->options.whole) {
         mi_arena_reset(&batch->texts);
     }
-    enum mi_status status = MI_OK;
-    for (;;) {
+    enum mi_status status = mi_rejects_settle(reader, error);
+    while (status == MI_OK) {
         status = scan_buffer(reader, error);
         bool enough = batch->count > 0 && !reader->options.whole;
         bool exhausted = reader->ended && reader->start == reader->end;

@@ -25,6 +25,16 @@ enum mi_status mi_reader_add_column(struct mi_reader *reader, struct mi_text nam
 /* The first column of this name, or MI_NO_COLUMN. */
 size_t mi_reader_find_column(const struct mi_reader *reader, struct mi_text name);
 
+/* A column of this name may not appear later: something relies on its not being there. */
+enum mi_status mi_reader_exclude(struct mi_reader *reader, struct mi_text name, struct mi_error *error);
+
+/* Takes a bad record out, with the error as its reason. */
+enum mi_status mi_rejects_take(struct mi_reader *reader, const char *data, size_t size, uint64_t line,
+                               struct mi_error *error);
+/* Hands those of a batch on, once all its rows were looked at. */
+enum mi_status mi_rejects_settle(struct mi_reader *reader, struct mi_error *error);
+void mi_rejects_free(struct mi_reader *reader);
+
 /* Fills the batch: at least one row, or MI_END. A fault behind rows that are good waits in `pending`. */
 enum mi_status mi_reader_fill(struct mi_reader *reader, struct mi_error *error);
 

@@ -185,27 +185,20 @@ static enum mi_status check_file(json_t *root, const char *tool, struct mi_error
     return MI_OK;
 }
 
-static enum mi_status load(const char *path, const char *tool, json_t **root, struct mi_error *error) {
-    char *content;
-    size_t size;
+static enum mi_status load(struct mi_text content, const char *tool, json_t **root, struct mi_error *error) {
     json_error_t problem;
-    enum mi_status status = mi_file_read(path, FILE_MOST, &content, &size, error);
-    if (status != MI_OK) {
-        return status;
-    }
-    *root = json_loadb(content, size, JSON_RULES, &problem);
-    free(content);
+    *root = json_loadb(content.data, content.size, JSON_RULES, &problem);
     if (*root != NULL) {
         return check_file(*root, tool, error);
     }
     if (json_error_code(&problem) == json_error_out_of_memory) {
         return no_memory(error);
     }
-    status = mi_error_set(error, MI_BAD_INPUT, "not JSON: %s", problem.text);
+    mi_error_set(error, MI_BAD_INPUT, "not JSON: %s", problem.text);
     if (error != NULL) {
         error->line = problem.line > 0 ? (uint64_t)problem.line : 0;
     }
-    return status;
+    return MI_BAD_INPUT;
 }
 
 enum mi_status mi_model_file_blame(const struct mi_model_file *file, enum mi_status status,
@@ -216,20 +209,32 @@ enum mi_status mi_model_file_blame(const struct mi_model_file *file, enum mi_sta
     return status;
 }
 
-enum mi_status mi_model_file_read(const char *path, const char *tool, struct mi_model_file **file,
-                                  struct mi_error *error) {
+enum mi_status mi_model_file_parse(struct mi_text content, const char *name, const char *tool,
+                                   struct mi_model_file **file, struct mi_error *error) {
     struct mi_model_file *new = calloc(1, sizeof *new);
-    if (new == NULL || (new->path = mi_text_copy(mi_text_of(path))) == NULL) {
+    if (new == NULL || (new->path = mi_text_copy(mi_text_of(name))) == NULL) {
         mi_model_file_free(new);
         return no_memory(error);
     }
-    enum mi_status status = mi_model_file_blame(new, load(path, tool, &new->root, error), error);
+    enum mi_status status = mi_model_file_blame(new, load(content, tool, &new->root, error), error);
     if (status != MI_OK) {
         mi_model_file_free(new);
         return status;
     }
     *file = new;
     return MI_OK;
+}
+
+enum mi_status mi_model_file_read(const char *path, const char *tool, struct mi_model_file **file,
+                                  struct mi_error *error) {
+    char *content;
+    size_t size;
+    enum mi_status status = mi_file_read(path, FILE_MOST, &content, &size, error);
+    if (status == MI_OK) {
+        status = mi_model_file_parse((struct mi_text){content, size}, path, tool, file, error);
+        free(content);
+    }
+    return status;
 }
 
 void mi_model_file_free(struct mi_model_file *file) {

@@ -238,7 +238,9 @@ enum mi_scan_result mi_scan_ndjson(const char *base, size_t from, size_t end_off
 }
 
 bool mi_json_nested(const char *raw, size_t size) {
-    return size >= 2 && (*raw == '{' || *raw == '[') && judged_good(raw, size);
+    bool brackets =
+        size >= 2 && ((*raw == '{' && raw[size - 1] == '}') || (*raw == '[' && raw[size - 1] == ']'));
+    return brackets && memchr(raw, '\n', size) == NULL && judged_good(raw, size);
 }
 
 bool mi_decode_json(const char *raw, size_t size, bool escaped, struct mi_arena *arena,
@@ -290,22 +292,18 @@ void mi_encode_json(struct mi_buffer *out, struct mi_text text) {
     mi_buffer_byte(out, '"');
 }
 
-/* The text is what this program would print for the number, with at most 15 digits: any JSON program prints
- * it back. */
+/* The text is how canonical JSON (RFC 8785) writes the number, with at most 15 digits, so that all of them
+ * are significant for a double. */
 static bool canonical_number(struct mi_text text) {
-    enum { MOST_DIGITS = 15 };
+    enum { MOST_DIGITS = 15, LONGEST = MOST_DIGITS + 8 /* 0.00000 and a sign, or e+300 */ };
     char printed[MI_NUMBER_LENGTH];
     double value;
     size_t digits = 0;
-    if (text.size == 0 || text.size > MOST_DIGITS + 2) {
+    if (text.size == 0 || text.size > LONGEST || text.data[0] > '9') {
         return false;
     }
-    for (size_t i = 0; i < text.size; i++) {
-        bool digit = text.data[i] >= '0' && text.data[i] <= '9';
-        if (!digit && text.data[i] != '.' && text.data[i] != '-') {
-            return false;
-        }
-        digits += digit;
+    for (size_t i = 0; i < text.size && text.data[i] != 'e'; i++) {
+        digits += text.data[i] >= '0' && text.data[i] <= '9';
     }
     return digits <= MOST_DIGITS && mi_number_parse(text, &value) &&
            mi_number_format(value, printed) == text.size && memcmp(printed, text.data, text.size) == 0;

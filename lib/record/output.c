@@ -72,6 +72,9 @@ static int open_beside(struct mi_output *output) {
 static enum mi_status open_file(struct mi_output *output, const char *path, struct mi_error *error) {
     struct stat there;
     bool exists = stat(path, &there) == 0;
+    if (*path == '\0') {
+        return output_fail(output, error, "cannot write"); /* as stat() said */
+    }
     if (exists && !S_ISREG(there.st_mode)) {
         output->descriptor = open(path, O_WRONLY | O_CLOEXEC);
         return output->descriptor < 0 ? output_fail(output, error, "cannot write") : MI_OK;

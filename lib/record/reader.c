@@ -58,17 +58,21 @@ size_t mi_reader_find_column(const struct mi_reader *reader, struct mi_text name
     return MI_NO_COLUMN;
 }
 
+enum mi_status mi_reader_exclude(struct mi_reader *reader, struct mi_text name, struct mi_error *error) {
+    size_t number;
+    return mi_index_add(reader->absent, name, &number, NULL, error);
+}
+
 enum mi_status mi_reader_next(struct mi_reader *reader, struct mi_batch **batch, struct mi_error *error) {
     struct mi_error own = {0};
     struct mi_error *report = error != NULL ? error : &own;
-    if (reader->pending.code != MI_OK) {
-        *report = reader->pending;
-        return reader->pending.code;
-    }
     enum mi_status status = MI_OK;
     if (reader->primed) {
         reader->primed = false;
         status = reader->batch.count > 0 ? MI_OK : MI_END;
+    } else if (reader->pending.code != MI_OK) {
+        *report = reader->pending;
+        return reader->pending.code;
     } else {
         status = mi_reader_fill(reader, report);
     }
@@ -100,37 +104,55 @@ static void set_format(struct mi_reader *reader, enum mi_format format) {
     reader->decode = decodes[format];
 }
 
-/* Reads until the first line is there, drops a byte order mark, finds the format. */
-static enum mi_status begin(struct mi_reader *reader, struct mi_error *error) {
-    enum mi_status status = MI_OK;
-    while (status == MI_OK && !reader->ended &&
-           (reader->end < 3 || memchr(reader->buffer, '\n', reader->end) == NULL)) {
-        if (reader->end > MI_RECORD_LIMIT) {
-            return mi_input_fault(reader, 1, error, MI_BAD_INPUT, "the first line is longer than 16 MiB");
-        }
-        status = mi_reader_read_more(reader, error);
-    }
-    if (status != MI_OK) {
-        return status;
-    }
-    if (reader->end == 0) {
-        return mi_input_fault(reader, 0, error, MI_BAD_INPUT, "empty input (a header line is needed)");
-    }
+static enum mi_status no_header(const struct mi_reader *reader, struct mi_error *error) {
+    return mi_input_fault(reader, 0, error, MI_BAD_INPUT, "empty input (a header line is needed)");
+}
+
+/* Drops a byte order mark; true where the bytes are UTF-16. */
+static bool skip_mark(struct mi_reader *reader) {
     const unsigned char *bytes = (const unsigned char *)reader->buffer;
-    if (reader->end >= 2 &&
-        ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff))) {
-        return mi_input_fault(reader, 1, error, MI_BAD_INPUT, "UTF-16 (iconv or mi-import converts)");
-    }
     if (reader->end >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
         reader->start = 3;
     }
+    return reader->end >= 2 &&
+           ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff));
+}
+
+static void skip_blank_lines(struct mi_reader *reader) {
     while (reader->start < reader->end &&
            (reader->buffer[reader->start] == '\n' || reader->buffer[reader->start] == '\r')) {
         reader->line += reader->buffer[reader->start++] == '\n';
     }
-    if (reader->start == reader->end) {
-        return mi_input_fault(reader, 0, error, MI_BAD_INPUT, "empty input (a header line is needed)");
+}
+
+/* Reads until the first line that is not blank is there, and finds the format. */
+static enum mi_status begin(struct mi_reader *reader, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    while (status == MI_OK && !reader->ended && reader->end < 3) {
+        status = mi_reader_read_more(reader, error);
     }
+    if (status == MI_OK && skip_mark(reader)) {
+        return mi_input_fault(reader, 1, error, MI_BAD_INPUT, "UTF-16 (iconv or mi-import converts)");
+    }
+    for (;;) {
+        skip_blank_lines(reader);
+        size_t left = reader->end - reader->start;
+        if (status != MI_OK) {
+            return status;
+        }
+        if (reader->ended || (left > 0 && memchr(reader->buffer + reader->start, '\n', left) != NULL)) {
+            break;
+        }
+        if (left > MI_RECORD_LIMIT) {
+            return mi_input_fault(reader, reader->line, error, MI_BAD_INPUT,
+                                  "the first line is longer than 16 MiB");
+        }
+        status = mi_reader_read_more(reader, error);
+    }
+    if (reader->start == reader->end) {
+        return no_header(reader, error);
+    }
+    reader->first_line = reader->line;
     set_format(reader,
                reader->options.format != MI_FORMAT_AUTO ? reader->options.format : find_format(reader));
     return MI_OK;
@@ -185,6 +207,12 @@ static enum mi_status copy_maps(struct mi_reader *reader, const struct mi_reader
         if (equals == NULL || equals == options->maps[i] || equals[1] == '\0') {
             return mi_error_set(error, MI_BAD_ARGUMENT, "--map: not NEW=OLD: \"%s\"", options->maps[i]);
         }
+        for (size_t j = 0; j < i; j++) {
+            if (strncmp(options->maps[i], options->maps[j], (size_t)(equals - options->maps[i]) + 1) == 0) {
+                return mi_error_set(error, MI_BAD_ARGUMENT, "--map: given twice: \"%s\" and \"%s\"",
+                                    options->maps[j], options->maps[i]);
+            }
+        }
         reader->maps[i] = mi_text_copy(mi_text_of(options->maps[i]));
         if (reader->maps[i] == NULL) {
             return mi_no_memory(error);
@@ -214,8 +242,10 @@ static enum mi_status start(struct mi_reader *reader, const char *path,
     if (status == MI_OK) {
         status = open_input(reader, path, error);
     }
-    if (status == MI_OK && options->rejects != NULL) {
-        status = mi_output_open(&reader->rejects, options->rejects, error);
+    if (status == MI_OK && options->rejects != NULL && strcmp(options->rejects, "-") == 0) {
+        status = mi_error_set(error, MI_BAD_ARGUMENT, "--rejects: a file is needed, not standard output");
+    } else if (status == MI_OK && options->rejects != NULL) {
+        status = mi_output_open(&reader->rejects.output, options->rejects, error);
         reader->rejecting = status == MI_OK;
     }
     if (status == MI_OK) {
@@ -234,7 +264,10 @@ static enum mi_status start(struct mi_reader *reader, const char *path,
         status = mi_reader_fill(reader, error);
         reader->primed = true;
     }
-    return status == MI_END ? MI_OK : status;
+    if (status == MI_END) {
+        status = reader->rejects.total > 0 ? MI_OK : no_header(reader, error); /* blanks only */
+    }
+    return status;
 }
 
 enum mi_status mi_reader_open(const char *path, const struct mi_reader_options *options,
@@ -261,20 +294,6 @@ enum mi_status mi_reader_open(const char *path, const struct mi_reader_options *
     return MI_OK;
 }
 
-enum mi_status mi_reader_finish(struct mi_reader *reader, struct mi_error *error) {
-    if (!reader->rejecting) {
-        return MI_OK;
-    }
-    reader->rejecting = false;
-    enum mi_status status = mi_output_commit(&reader->rejects, error);
-    if (status == MI_OK && reader->rejected > 0) {
-        mi_notes_say(&reader->notes, "%s: %llu record%s rejected to %s", reader->name,
-                     (unsigned long long)reader->rejected, reader->rejected == 1 ? "" : "s",
-                     reader->options.rejects);
-    }
-    return status;
-}
-
 void mi_reader_close(struct mi_reader *reader) {
     if (reader == NULL) {
         return;
@@ -282,9 +301,7 @@ void mi_reader_close(struct mi_reader *reader) {
     if (reader->descriptor > STDERR_FILENO) {
         close(reader->descriptor);
     }
-    if (reader->rejecting) {
-        mi_output_discard(&reader->rejects);
-    }
+    mi_rejects_free(reader);
     for (size_t i = 0; reader->maps != NULL && i < reader->options.map_count; i++) {
         free(reader->maps[i]);
     }
@@ -320,20 +337,25 @@ struct mi_text mi_reader_column_name(const struct mi_reader *reader, size_t colu
     return reader->columns[column].name;
 }
 
-/* The name under which the input has what a tool calls `name`. */
-static struct mi_text mapped(const struct mi_reader *reader, const char *name) {
-    size_t size = strlen(name);
-    for (size_t i = 0; i < reader->options.map_count; i++) {
-        const char *map = reader->maps[i];
-        if (strncmp(map, name, size) == 0 && map[size] == '=') {
-            return mi_text_of(map + size + 1);
-        }
+/* The column of what a tool calls `name`, or MI_NO_COLUMN; *own: the name under which the input has it. */
+static size_t find_asked(const struct mi_reader *reader, const char *name, struct mi_text *own) {
+    size_t size = strlen(name), map = 0;
+    while (map < reader->options.map_count &&
+           !(strncmp(reader->maps[map], name, size) == 0 && reader->maps[map][size] == '=')) {
+        map++;
     }
-    return (struct mi_text){name, size};
+    bool mapped = map < reader->options.map_count;
+    *own = mi_text_of(mapped ? reader->maps[map] + size + 1 : name);
+    size_t column = mi_reader_find_column(reader, *own);
+    if (mapped && reader->options.map_use != NULL) {
+        reader->options.map_use[map] |= MI_MAP_ASKED | (column != MI_NO_COLUMN ? MI_MAP_THERE : 0);
+    }
+    return column;
 }
 
 bool mi_reader_has(const struct mi_reader *reader, const char *name) {
-    return mi_reader_find_column(reader, mapped(reader, name)) != MI_NO_COLUMN;
+    struct mi_text own;
+    return find_asked(reader, name, &own) != MI_NO_COLUMN;
 }
 
 /* The names that are there, for a message about one that is not. */
@@ -353,12 +375,11 @@ static void list_columns(const struct mi_reader *reader, char *out, size_t size)
 
 enum mi_status mi_reader_column(struct mi_reader *reader, const char *name, bool required, size_t *column,
                                 struct mi_error *error) {
-    struct mi_text wanted = mapped(reader, name);
-    size_t found = mi_reader_find_column(reader, wanted);
+    struct mi_text wanted;
+    size_t found = find_asked(reader, name, &wanted);
     if (found == MI_NO_COLUMN && !required) {
-        size_t number;
         *column = MI_NO_COLUMN;
-        return mi_index_add(reader->absent, wanted, &number, NULL, error);
+        return mi_reader_exclude(reader, wanted, error);
     }
     if (found != MI_NO_COLUMN && !reader->columns[found].twice) {
         *column = found;
@@ -369,7 +390,7 @@ enum mi_status mi_reader_column(struct mi_reader *reader, const char *name, bool
     snprintf(text, sizeof text,
              found == MI_NO_COLUMN ? "not there (%s has: %s)" : "stands twice (%s has: %s)",
              reader->format == MI_FORMAT_NDJSON ? "the first batch" : "the header", columns);
-    mi_input_fault(reader, 1, error, MI_BAD_INPUT, text);
+    mi_input_fault(reader, reader->first_line, error, MI_BAD_INPUT, text);
     if (error != NULL) {
         snprintf(error->column, sizeof error->column, "%.*s", (int)wanted.size, wanted.data);
     }

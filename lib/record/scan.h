@@ -71,7 +71,7 @@ bool mi_decode_csv(const char *raw, size_t size, bool escaped, struct mi_arena *
 bool mi_decode_tsv(const char *raw, size_t size, bool escaped, struct mi_arena *arena, struct mi_text *text);
 bool mi_decode_json(const char *raw, size_t size, bool escaped, struct mi_arena *arena, struct mi_text *text);
 
-/* Whether the bytes are one JSON object or array. */
+/* Whether the bytes are one JSON object or array, on one line and with nothing around it. */
 bool mi_json_nested(const char *raw, size_t size);
 
 /* Whether the bytes are UTF-8 without NUL. */

@@ -7,6 +7,15 @@
 
 #include "record/scan.h"
 
+/* A backslash at the very end that no other one escapes. */
+static bool ends_in_backslash(const char *start, const char *end) {
+    size_t count = 0;
+    for (; end > start && end[-1] == '\\'; end--) {
+        count++;
+    }
+    return count % 2 == 1;
+}
+
 enum mi_scan_result mi_scan_tsv(const char *base, size_t from, size_t end_offset, bool last,
                                 struct mi_cells *cells, struct mi_scan *scan) {
     const char *start = base + from, *end = base + end_offset;
@@ -15,8 +24,8 @@ enum mi_scan_result mi_scan_tsv(const char *base, size_t from, size_t end_offset
         return MI_SCAN_MORE;
     }
     scan->lines = 1;
-    scan->unfinished = newline == NULL && end - start == 1 && *start == '\\';
     const char *stop = newline != NULL ? newline : end;
+    scan->unfinished = newline == NULL && ends_in_backslash(start, end);
     scan->whole = (size_t)(stop - start) + (newline != NULL);
     if (stop > start && stop[-1] == '\r') {
         stop--;
@@ -24,8 +33,8 @@ enum mi_scan_result mi_scan_tsv(const char *base, size_t from, size_t end_offset
     scan->size = (size_t)(stop - start);
     if (scan->unfinished) {
         scan->fault = "a lone backslash";
-        scan->fault_at = 0;
-        scan->fault_field = 0;
+        scan->fault_at = scan->size - 1;
+        scan->fault_field = SIZE_MAX;
         return MI_SCAN_BAD;
     }
     if (stop == start) {

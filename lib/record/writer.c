@@ -171,6 +171,11 @@ enum mi_status mi_writer_column(struct mi_writer *writer, const char *name, size
                 return status;
             }
             made.replaces = column;
+        } else {
+            enum mi_status status = mi_reader_exclude(writer->reader, mi_text_of(name), error);
+            if (status != MI_OK) {
+                return status;
+            }
         }
     }
     made.name = mi_text_copy(mi_text_of(name));
@@ -281,29 +286,57 @@ static enum mi_status pass_column(struct mi_writer *writer, size_t column, struc
     return MI_OK;
 }
 
-/* --columns: the named ones in their order; a name that no key had so far is kept a place. */
+/* The reader's column for a name of --columns. One that no key had so far is kept a place, which is a
+ * computed column's where there is one of this name. MI_NO_COLUMN: none is needed. */
+static enum mi_status listed_column(struct mi_writer *writer, struct mi_text name, size_t *column,
+                                    struct mi_error *error) {
+    *column = mi_reader_find_column(writer->reader, name);
+    if (*column != MI_NO_COLUMN) {
+        bool dropped = *column < writer->dropped_count && writer->dropped[*column];
+        *column = dropped ? MI_NO_COLUMN : *column;
+        return MI_OK;
+    }
+    size_t slot = 0;
+    while (slot < writer->slot_count && !mi_text_equal(mi_text_of(writer->slots[slot].name), name)) {
+        slot++;
+    }
+    bool computed = slot < writer->slot_count;
+    if (computed && writer->keep) {
+        return MI_OK;
+    }
+    size_t made = writer->reader->column_count;
+    enum mi_status status = mi_reader_add_column(writer->reader, name, mi_text_of(""), error);
+    if (status == MI_OK) {
+        *column = made;
+    }
+    if (status == MI_OK && computed) {
+        writer->slots[slot].replaces = made;
+    }
+    return status;
+}
+
+/* --columns: the named ones in their order. */
 static enum mi_status pass_listed(struct mi_writer *writer, struct mi_error *error) {
-    enum mi_status status = MI_OK;
-    for (const char *at = writer->columns; status == MI_OK && at != NULL;) {
+    for (const char *at = writer->columns; at != NULL;) {
         const char *comma = strchr(at, ',');
         struct mi_text name = {at, comma != NULL ? (size_t)(comma - at) : strlen(at)};
-        size_t column = mi_reader_find_column(writer->reader, name);
-        if (column == MI_NO_COLUMN) {
-            column = writer->reader->column_count;
-            status = mi_reader_add_column(writer->reader, name, mi_text_of(""), error);
-        }
+        size_t column;
+        enum mi_status status = listed_column(writer, name, &column, error);
         for (size_t i = 0; status == MI_OK && i < writer->passed_count; i++) {
             if (writer->passed[i].column == column) {
                 status = mi_error_set(error, MI_BAD_ARGUMENT, "--columns: '%.*s' stands twice",
                                       (int)name.size, at);
             }
         }
-        if (status == MI_OK) {
+        if (status == MI_OK && column != MI_NO_COLUMN) {
             status = pass_column(writer, column, error);
+        }
+        if (status != MI_OK) {
+            return status;
         }
         at = comma != NULL ? comma + 1 : NULL;
     }
-    return status;
+    return MI_OK;
 }
 
 static size_t count_listed(const char *columns) {
@@ -371,6 +404,7 @@ static void write_header(struct mi_writer *writer) {
             mi_buffer_append(&name, column->name.data, column->name.size);
             mi_buffer_string(&name, "_in");
             encode_text(writer->format, out, (struct mi_text){name.data, name.size});
+            out->failed |= name.failed;
             mi_buffer_free(&name);
         } else if (same_format(writer)) {
             mi_buffer_append(out, column->raw.data, column->raw.size);
@@ -558,7 +592,7 @@ static enum mi_status check_new_keys(const struct mi_writer *writer, const struc
         return MI_OK;
     }
     for (size_t column = writer->known; column < writer->reader->column_count; column++) {
-        bool listed = false;
+        bool listed = column < writer->dropped_count && writer->dropped[column];
         for (size_t i = 0; writer->known == 0 && i < writer->passed_count; i++) {
             listed |= writer->passed[i].column == column;
         }

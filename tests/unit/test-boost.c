@@ -40,7 +40,7 @@ static int setup(void **state) {
     draw(random, train_x, train_y);
     draw(random, valid_x, valid_y);
     gsl_rng_free(random);
-    return mi_init(MI_VERSION, NULL);
+    return mi_init(MI_VERSION, NULL) == MI_OK ? 0 : -1;
 }
 
 static const struct mi_boost_data train = {train_x, ROWS, COLUMNS, train_y, NULL, names};

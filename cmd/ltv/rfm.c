@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * mi-ltv rfm: reads transactions, or with --merge the sums that --partial wrote of parts of a log.
+ */
+#include "ltv/rfm.h"
+
+#include <math.h>
+#include <time.h>
+
+static struct {
+    const char *until, *holdout;
+    unsigned unit, refunds;
+    bool partial, merge;
+} options;
+
+const struct option_spec rfm_options_table[] = {
+    {.name = "until",
+     .kind = OPTION_TEXT,
+     .target = &options.until,
+     .argument = "DATE",
+     .help = "last day that counts; later rows are left out (else the newest date)"},
+    {.name = "holdout",
+     .kind = OPTION_TEXT,
+     .target = &options.holdout,
+     .argument = "DATE",
+     .help = "T ends here, and what came after goes into columns of its own"},
+    {.name = "unit",
+     .kind = OPTION_CHOICE,
+     .target = &options.unit,
+     .choices = "day|week",
+     .argument = "UNIT",
+     .help = "of recency and T; weeks are fractions",
+     .otherwise = "day"},
+    {.name = "refunds",
+     .kind = OPTION_CHOICE,
+     .target = &options.refunds,
+     .choices = "net|drop",
+     .argument = "WHAT",
+     .help = "negative amounts: taken off what was bought before, or left out",
+     .otherwise = "net"},
+    {.name = "partial",
+     .kind = OPTION_FLAG,
+     .target = &options.partial,
+     .help = "write sums by customer that add up, for --merge"},
+    {.name = "merge",
+     .kind = OPTION_FLAG,
+     .target = &options.merge,
+     .help = "read sums of parts of a log, as --partial writes them"},
+    {.name = NULL},
+};
+
+const char rfm_details[] =
+    "Reads a transaction log in any order: customer_id, date and, where there, amount\n"
+    "and currency. Writes customer_id, frequency (days with purchases after the first),\n"
+    "recency (first purchase to last), T (first purchase to the end), monetary_value\n"
+    "(mean of the days after the first, 0 where there is none), in the order of the\n"
+    "ids' bytes; with --holdout also holdout_frequency, holdout_value (sum), holdout_T.\n"
+    "Reads once; keeps 16 bytes a transaction and some 100 a customer.\n";
+
+struct columns {
+    size_t id, date, amount, currency;
+    size_t first, last, days, value, first_value, holdout_days, holdout_value, until, holdout;
+};
+
+struct log {
+    struct stream stream;
+    struct mi_rfm *rfm;
+    struct mi_rfm_options how;
+    struct columns in;
+    int32_t today;
+    bool has_amount;
+    char currency[32]; /* the first that came */
+};
+
+static enum mi_status parse_day(const char *name, const char *text, int32_t *day, struct mi_error *error) {
+    *day = MI_DATE_MISSING;
+    if (text != NULL && !mi_date_parse(mi_text_of(text), day))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--%s: not a date: \"%s\" (as 2026-11-24)", name, text);
+    return MI_OK;
+}
+
+static enum mi_status find_log_columns(struct log *log, struct mi_error *error) {
+    struct mi_reader *reader = log->stream.reader;
+    enum mi_status status = mi_reader_column(reader, "customer_id", true, &log->in.id, error);
+    if (!status)
+        status = mi_reader_column(reader, "date", true, &log->in.date, error);
+    if (!status)
+        status = mi_reader_column(reader, "amount", false, &log->in.amount, error);
+    if (!status)
+        status = mi_reader_column(reader, "currency", false, &log->in.currency, error);
+    log->has_amount = log->in.amount != MI_NO_COLUMN;
+    if (!status && !log->has_amount)
+        note("no column 'amount': no monetary_value");
+    return status;
+}
+
+static enum mi_status find_sum_columns(struct log *log, struct mi_error *error) {
+    const struct {
+        const char *name;
+        size_t *column;
+        bool required;
+    } wanted[] = {{"customer_id", &log->in.id, true},
+                  {"first_date", &log->in.first, true},
+                  {"last_date", &log->in.last, true},
+                  {"purchase_days", &log->in.days, true},
+                  {"repeat_value", &log->in.value, false},
+                  {"first_value", &log->in.first_value, log->has_amount},
+                  {"holdout_days", &log->in.holdout_days, options.holdout != NULL},
+                  {"holdout_value", &log->in.holdout_value, false},
+                  {"until", &log->in.until, true},
+                  {"holdout", &log->in.holdout, false}};
+    enum mi_status status = MI_OK;
+    log->has_amount = mi_reader_has(log->stream.reader, "repeat_value");
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !status; i++)
+        status =
+            mi_reader_column(log->stream.reader, wanted[i].name, wanted[i].required, wanted[i].column, error);
+    return status;
+}
+
+/* One currency only: amounts of two do not add up. */
+static enum mi_status check_currency(struct log *log, const struct mi_batch *batch, size_t row,
+                                     struct mi_error *error) {
+    struct mi_text text;
+    enum mi_status status = mi_batch_id(batch, row, log->in.currency, &text, error);
+    if (status)
+        return status;
+    if (log->currency[0] == '\0') {
+        size_t size = text.size < sizeof log->currency - 1 ? text.size : sizeof log->currency - 1;
+        for (size_t i = 0; i < size; i++)
+            log->currency[i] = text.data[i];
+        log->currency[size] = '\0';
+    }
+    if (!mi_text_equal(text, mi_text_of(log->currency)))
+        return mi_batch_fault(batch, row, log->in.currency, error,
+                              "\"%.*s\", and before it \"%s\": amounts of two currencies do not add up",
+                              (int)(text.size < 40 ? text.size : 40), text.data, log->currency);
+    return MI_OK;
+}
+
+static enum mi_status add_transaction(void *context, struct stream *stream, const struct mi_batch *batch,
+                                      size_t row, struct mi_error *error) {
+    struct log *log = context;
+    struct mi_text id;
+    int32_t day;
+    double amount = NAN;
+    (void)stream;
+    enum mi_status status = mi_batch_id(batch, row, log->in.id, &id, error);
+    if (!status)
+        status = mi_batch_date(batch, row, log->in.date, MI_FILLED, &day, error);
+    if (!status && log->has_amount)
+        status =
+            mi_batch_number(batch, row, log->in.amount, MI_FILLED | MI_MONEY | MI_SIGNED, &amount, error);
+    if (!status && log->in.currency != MI_NO_COLUMN)
+        status = check_currency(log, batch, row, error);
+    if (!status && day > log->today && log->how.until == MI_DATE_MISSING)
+        return mi_batch_fault(batch, row, log->in.date, error,
+                              "in the future: T would end there (say --until to leave such rows out)");
+    return status ? status : mi_rfm_add(log->rfm, id, day, amount, error);
+}
+
+static enum mi_status add_sums(void *context, struct stream *stream, const struct mi_batch *batch, size_t row,
+                               struct mi_error *error) {
+    struct log *log = context;
+    struct mi_text id;
+    struct mi_rfm_sums sums = {0};
+    int32_t until = MI_DATE_MISSING, holdout = MI_DATE_MISSING;
+    (void)stream;
+    enum mi_status status = mi_batch_id(batch, row, log->in.id, &id, error);
+    if (!status)
+        status = mi_batch_date(batch, row, log->in.first, 0, &sums.first, error);
+    if (!status)
+        status = mi_batch_date(batch, row, log->in.last, sums.first != MI_DATE_MISSING ? MI_FILLED : 0,
+                               &sums.last, error);
+    if (!status)
+        status = mi_batch_number(batch, row, log->in.days, MI_FILLED | MI_MONEY, &sums.days, error);
+    const unsigned money = MI_MONEY | MI_SIGNED | MI_FILLED;
+    if (!status && log->has_amount)
+        status = mi_batch_number(batch, row, log->in.value, money, &sums.repeat_value, error);
+    if (!status && log->has_amount)
+        status = mi_batch_number(batch, row, log->in.first_value, money, &sums.first_value, error);
+    if (!status && options.holdout != NULL)
+        status = mi_batch_number(batch, row, log->in.holdout_days, MI_FILLED | MI_MONEY, &sums.holdout_days,
+                                 error);
+    if (!status && options.holdout != NULL && log->has_amount)
+        status = mi_batch_number(batch, row, log->in.holdout_value, money, &sums.holdout_value, error);
+    if (!status)
+        status = mi_batch_date(batch, row, log->in.until, MI_FILLED, &until, error);
+    if (!status)
+        status = mi_batch_date(batch, row, log->in.holdout, 0, &holdout, error);
+    if (!status && holdout != log->how.holdout)
+        return mi_batch_fault(batch, row, log->in.holdout, error,
+                              "the part was made with another --holdout than is given here");
+    if (status)
+        return status;
+    struct mi_error reason = {0};
+    status = mi_rfm_merge(log->rfm, id, &sums, until, &reason);
+    if (status == MI_BAD_RECORD)
+        return mi_batch_fault(batch, row, log->in.id, error, "%s", reason.text);
+    if (status && error != NULL)
+        *error = reason;
+    return status;
+}
+
+/* ---- output ---- */
+
+#define SLOTS_MOST 12
+
+struct table {
+    struct mi_writer *writer;
+    size_t slots[SLOTS_MOST], count;
+};
+
+static enum mi_status declare(struct table *table, const char *name, struct mi_error *error) {
+    return mi_writer_column(table->writer, name, &table->slots[table->count++], error);
+}
+
+static enum mi_status declare_columns(const struct log *log, struct table *table, struct mi_error *error) {
+    const struct {
+        const char *name;
+        bool wanted;
+    } result[] = {{"customer_id", true},
+                  {"frequency", true},
+                  {"recency", true},
+                  {"T", true},
+                  {"monetary_value", log->has_amount},
+                  {"holdout_frequency", options.holdout != NULL},
+                  {"holdout_value", options.holdout != NULL && log->has_amount},
+                  {"holdout_T", options.holdout != NULL},
+                  {NULL, false}},
+      sums[] = {{"customer_id", true},
+                {"first_date", true},
+                {"last_date", true},
+                {"purchase_days", true},
+                {"first_value", log->has_amount},
+                {"repeat_value", log->has_amount},
+                {"holdout_days", options.holdout != NULL},
+                {"holdout_value", options.holdout != NULL && log->has_amount},
+                {"until", true},
+                {"holdout", options.holdout != NULL},
+                {NULL, false}};
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; !status && (options.partial ? sums[i].name : result[i].name) != NULL; i++)
+        if (options.partial ? sums[i].wanted : result[i].wanted)
+            status = declare(table, options.partial ? sums[i].name : result[i].name, error);
+    return status;
+}
+
+static void put_number(struct table *table, double value) {
+    mi_writer_number(table->writer, table->slots[table->count++], value);
+}
+
+static void put_date(struct table *table, int32_t day) {
+    if (day != MI_DATE_MISSING)
+        mi_writer_date(table->writer, table->slots[table->count], day);
+    table->count++;
+}
+
+static void put_customer(const struct log *log, struct table *table, const struct mi_rfm_row *row) {
+    double unit = options.unit == 0 ? 1 : 7;
+    put_number(table, row->customer.frequency);
+    put_number(table, row->customer.recency / unit);
+    put_number(table, row->customer.T / unit);
+    if (log->has_amount)
+        put_number(table, row->customer.monetary_value);
+    if (options.holdout != NULL) {
+        put_number(table, row->holdout_frequency);
+        if (log->has_amount)
+            put_number(table, row->holdout_value);
+        put_number(table, row->holdout_T / unit);
+    }
+}
+
+static void put_sums(const struct log *log, struct table *table, const struct mi_rfm_sums *sums,
+                     int32_t until) {
+    put_date(table, sums->first);
+    put_date(table, sums->last);
+    put_number(table, sums->days);
+    if (log->has_amount) {
+        put_number(table, sums->first_value);
+        put_number(table, sums->repeat_value);
+    }
+    if (options.holdout != NULL)
+        put_number(table, sums->holdout_days);
+    if (options.holdout != NULL && log->has_amount)
+        put_number(table, sums->holdout_value);
+    put_date(table, until);
+    if (options.holdout != NULL)
+        put_date(table, log->how.holdout);
+}
+
+static enum mi_status write_rows(struct log *log, const struct mi_rfm_summary *summary,
+                                 struct mi_error *error) {
+    enum mi_status status = stream_output(&log->stream, false, error);
+    struct table table = {.writer = log->stream.writer};
+    if (!status)
+        status = declare_columns(log, &table, error);
+    for (size_t i = 0; i < mi_rfm_count(log->rfm) && !status; i++) {
+        struct mi_rfm_row row;
+        if (!mi_rfm_row(log->rfm, i, &row) && !options.partial)
+            continue;
+        table.count = 0;
+        mi_writer_text(table.writer, table.slots[table.count++], row.customer_id);
+        if (options.partial)
+            put_sums(log, &table, &row.sums, summary->until);
+        else
+            put_customer(log, &table, &row);
+        status = mi_writer_row(table.writer, NULL, 0, error);
+    }
+    return status;
+}
+
+static void say(const struct mi_rfm_summary *s) {
+    char until[16] = "no date";
+    if (s->until != MI_DATE_MISSING)
+        mi_date_format(s->until, until);
+    detail("%llu rows, %zu customers, until %s", (unsigned long long)s->rows, s->customers, until);
+    if (s->refunds > 0)
+        note("%llu negative amounts, %s", (unsigned long long)s->refunds,
+             options.refunds == 0 ? "taken off what was bought that day or before" : "left out");
+    if (s->refunds_before_purchases > 0)
+        note("%llu days with negative amounts only, before anything was bought: left out",
+             (unsigned long long)s->refunds_before_purchases);
+    if (s->late_rows > 0)
+        note("%llu rows after %s left out", (unsigned long long)s->late_rows, until);
+    if (s->new_customers > 0 && !options.partial)
+        note("%zu customers who first bought in the holdout left out", s->new_customers);
+    if (s->without_purchases > 0 && !options.partial)
+        note("%zu customers without a purchase left out", s->without_purchases);
+}
+
+static enum mi_status open_log(struct log *log, struct mi_error *error) {
+    log->today = (int32_t)(time(NULL) / 86400);
+    log->how.drop_refunds = options.refunds == 1;
+    enum mi_status status = parse_day("until", options.until, &log->how.until, error);
+    if (!status)
+        status = parse_day("holdout", options.holdout, &log->how.holdout, error);
+    if (!status)
+        status = stream_open(&log->stream, false, error);
+    if (!status)
+        status = options.merge ? find_sum_columns(log, error) : find_log_columns(log, error);
+    return status ? status : mi_rfm_new(&log->how, &log->rfm, error);
+}
+
+enum mi_status run_rfm(struct mi_error *error) {
+    struct log log = {0};
+    struct mi_rfm_summary summary = {0};
+    enum mi_status status = open_log(&log, error);
+    if (!status)
+        status = stream_each_row(&log.stream, options.merge ? add_sums : add_transaction, &log, error);
+    if (!status)
+        status = mi_rfm_finish(log.rfm, &summary, error);
+    if (!status)
+        status = write_rows(&log, &summary, error);
+    if (!status)
+        say(&summary);
+    mi_rfm_free(log.rfm);
+    return stream_close(&log.stream, status, error);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Newton's method within bounds: the Hessian's eigenvalues are turned negative where they are not, so that
+ * every step leads up; a step is halved until it does.
+ */
+#include <math.h>
+#include <string.h>
+
+#include <gsl/gsl_eigen.h>
+
+#include "ltv/btyd.h"
+
+#define STEP_MOST     2.0   /* in a logarithm */
+#define CURVATURE     1e-10 /* least, of the largest: flatter directions are walked by STEP_MOST at most */
+#define HALVINGS_MOST 40
+/* Where no step gains, the top is reached to rounding: the gain promised, or the slope, of the value. */
+#define ROUNDING 1e-11
+#define FLAT     1e-9
+
+struct search {
+    btyd_objective *objective;
+    void *context;
+    struct btyd_optimum *at;
+    gsl_eigen_symmv_workspace *space;
+    gsl_matrix *hessian, *vectors;
+    gsl_vector *values;
+};
+
+static bool is_free(const struct btyd_optimum *at, size_t i) {
+    return !(at->u[i] <= at->low[i] && at->gradient[i] <= 0) &&
+           !(at->u[i] >= at->high[i] && at->gradient[i] >= 0);
+}
+
+/* The Newton step; sets slope and promise. */
+static void find_step(struct search *search, double *step) {
+    struct btyd_optimum *at = search->at;
+    size_t n = at->count;
+    at->slope = at->promise = 0;
+    for (size_t i = 0; i < n; i++) {
+        at->slope = is_free(at, i) ? fmax(at->slope, fabs(at->gradient[i])) : at->slope;
+        for (size_t j = 0; j < n; j++) {
+            bool both = is_free(at, i) && is_free(at, j);
+            gsl_matrix_set(search->hessian, i, j, both ? -at->hessian[i * n + j] : i == j);
+        }
+    }
+    gsl_eigen_symmv(search->hessian, search->values, search->vectors, search->space);
+    memset(step, 0, n * sizeof *step);
+    double largest = 0;
+    for (size_t k = 0; k < n; k++) {
+        largest = fmax(largest, fabs(gsl_vector_get(search->values, k)));
+    }
+    for (size_t k = 0; k < n; k++) {
+        double along = 0;
+        for (size_t i = 0; i < n; i++) {
+            along += is_free(at, i) ? gsl_matrix_get(search->vectors, i, k) * at->gradient[i] : 0;
+        }
+        double curvature = fmax(fabs(gsl_vector_get(search->values, k)), CURVATURE * largest);
+        at->promise += along * along / curvature;
+        for (size_t i = 0; i < n; i++) {
+            step[i] += is_free(at, i) ? along / curvature * gsl_matrix_get(search->vectors, i, k) : 0;
+        }
+    }
+}
+
+/* Along the step as far as it leads up; false: nowhere. */
+static bool advance(struct search *search, const double *step) {
+    struct btyd_optimum *at = search->at;
+    size_t n = at->count;
+    double from[BTYD_MOST], gradient[BTYD_MOST], hessian[BTYD_MOST * BTYD_MOST], longest = 0;
+    memcpy(from, at->u, n * sizeof *from);
+    for (size_t i = 0; i < n; i++) {
+        longest = fmax(longest, fabs(step[i]));
+    }
+    double length = longest > STEP_MOST ? STEP_MOST / longest : 1;
+    for (int halving = 0; halving < HALVINGS_MOST; halving++, length *= 0.5) {
+        double next[BTYD_MOST];
+        bool moved = false;
+        for (size_t i = 0; i < n; i++) {
+            next[i] = fmax(at->low[i], fmin(at->high[i], from[i] + length * step[i]));
+            moved = moved || next[i] != from[i];
+        }
+        if (!moved) {
+            return false;
+        }
+        double value = search->objective(search->context, next, gradient, hessian);
+        if (value > at->value) {
+            memcpy(at->u, next, n * sizeof *next);
+            memcpy(at->gradient, gradient, n * sizeof *gradient);
+            memcpy(at->hessian, hessian, n * n * sizeof *hessian);
+            at->value = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void climb(struct search *search, double tolerance, int most) {
+    struct btyd_optimum *at = search->at;
+    double step[BTYD_MOST];
+    at->converged = false;
+    at->value = search->objective(search->context, at->u, at->gradient, at->hessian);
+    for (at->iterations = 0; isfinite(at->value); at->iterations++) {
+        find_step(search, step);
+        at->converged = at->promise <= tolerance;
+        if (at->converged || at->iterations == most) {
+            return;
+        }
+        if (!advance(search, step)) {
+            at->converged = at->promise <= fmax(tolerance, ROUNDING * fabs(at->value)) ||
+                            at->slope <= FLAT * fabs(at->value);
+            return;
+        }
+    }
+}
+
+enum mi_status btyd_maximise(btyd_objective *objective, void *context, double tolerance, int most,
+                             struct btyd_optimum *optimum, struct mi_error *error) {
+    size_t n = optimum->count;
+    struct search search = {.objective = objective, .context = context, .at = optimum};
+    search.space = gsl_eigen_symmv_alloc(n);
+    search.hessian = gsl_matrix_alloc(n, n);
+    search.vectors = gsl_matrix_alloc(n, n);
+    search.values = gsl_vector_alloc(n);
+    bool room =
+        search.space != NULL && search.hessian != NULL && search.vectors != NULL && search.values != NULL;
+    if (room) {
+        climb(&search, tolerance, most);
+    }
+    gsl_vector_free(search.values);
+    gsl_matrix_free(search.vectors);
+    gsl_matrix_free(search.hessian);
+    gsl_eigen_symmv_free(search.space);
+    return room ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
