@@ -16,7 +16,7 @@
 #define BACKTEST_LEAST 28   /* days of a series from which weights are found by backtest */
 #define HALF_LIFE      150  /* days: what an error that old counts half */
 #define WEIGHT_LITTLE  0.01 /* of the largest weight: not worth the pass */
-#define LOSS_APART     2    /* of so many origins one has its losses taken */
+#define MANY_ORIGINS   80   /* from which every other one is enough to take losses at */
 #define LOSS_LITTLE    1e-12
 #define ZEROS          0.03 /* share on live days from which a series is intermittent */
 #define WALK_RATIO     2.2 /* E|difference of a week| / E|difference of a day|; a pure walk has the root of 7 */
@@ -170,7 +170,8 @@ static void weigh_by_loss(struct backtest *b, const struct expert *experts, size
     size_t cells = b->combination->origins * SEGMENTS;
     double loss[EXPERTS_MOST][SEGMENTS];
     ask.receive = take_losses;
-    ask.apart *= LOSS_APART;
+    if (b->combination->origins >= MANY_ORIGINS)
+        ask.apart *= 2;
     unsigned char phase[SAMPLED];
     for (size_t k = 0; k < b->sampled; k++)
         phase[k] = (unsigned char)(sampled[k] % WEEK);
