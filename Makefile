@@ -79,9 +79,9 @@ fuzz:  ## random records and curves against libcsv and jansson, SECONDS=60
 	@$(MAKE) --no-print-directory -s $(PARALLEL) asan
 	@BUILD=$(O)/asan SECONDS_EACH=$(or $(SECONDS),60) tests/checks/fuzz
 
-bench:  ## speed and memory against peers in the same run
+bench:  ## speed, memory and accuracy against peers in the same run; T='records cpa' some topics
 	@$(MAKE) --no-print-directory -s $(PARALLEL) all
-	@PATH="$(abspath $(O))/bin:$$PATH" tests/bench/run
+	@PATH="$(abspath $(O))/bin:$$PATH" tests/bench/run $(T)
 
 dist:  ## build/mi-VERSION.tar.gz from the last commit, built and tested
 	@BUILD=$(O) tests/dist $(VERSION)

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ltv/behaviour.h"
 #include "ltv/buyers.h"
 #include "ltv/rfm.h"
 #include "ltv/segments.h"
@@ -16,14 +17,12 @@ static const struct option_spec predict_options[] = {
     MODEL_OPTION("model that mi-ltv fit wrote"),
     BTYD_PREDICT_OPTIONS,
     LEVEL_OPTION(LEVEL_TEXT),
+    BEHAVIOUR_PREDICT_OPTIONS,
     {.name = NULL},
 };
 
 static const struct option_spec fit_options[] = {
-    BTYD_FIT_OPTIONS,
-    HISTORY_OPTION,
-    HISTORY_OPTIONS,
-    {.name = NULL},
+    BTYD_FIT_OPTIONS, HISTORY_OPTION, HISTORY_OPTIONS, BEHAVIOUR_FIT_OPTIONS, {.name = NULL},
 };
 
 static const struct option_spec source_options[] = {
@@ -86,6 +85,7 @@ static const struct model_kind {
 } kinds[] = {
     {"segments", segments_predict},
     {"buy-till-you-die", btyd_predict},
+    {"ensemble", behaviour_predict},
 };
 
 static enum mi_status run_predict(struct mi_error *error) {
@@ -108,6 +108,8 @@ static enum mi_status run_predict(struct mi_error *error) {
 }
 
 static enum mi_status run_fit(struct mi_error *error) {
+    if (behaviour_options.target)
+        return behaviour_fit(error);
     return btyd_options.family != NULL ? btyd_fit(error) : segments_fit(error);
 }
 

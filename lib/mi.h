@@ -939,6 +939,85 @@ void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double co
                        struct mi_forecast_range *range);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * ltv: an ensemble on users' behaviour (lib/ltv)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Members: boosted trees grown leaf by leaf (Tweedie loss) and by depth (paying at all, then how much), a
+ * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), and a prediction that came with
+ * the data. All but the last start from a linear model of the same form. Weights are those that do best on
+ * out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
+struct mi_ltv_ensemble;
+
+struct mi_ltv_ensemble_options {
+    const char *target;   /* column to predict: money, 0 and above */
+    const char *features; /* columns by commas; NULL: all that can be */
+    const char *exclude;  /* columns by commas that are no features; NULL: none */
+    const char *time;     /* column of dates or numbers: validation on the latest; NULL: any fold */
+    const char *segment;  /* column by whose values intervals are set apart; NULL: none */
+    const char *given;    /* column that is a prediction of the target; NULL: none */
+    const char *members;  /* of leaf, depth, net, given, by commas; NULL: all */
+    int32_t cut;          /* dates after it tell of the future; MI_DATE_MISSING: none */
+    bool allow_leak;      /* a feature that alone tells the target is said, not refused */
+    uint64_t seed;
+    unsigned threads;
+};
+
+/* Fits it to a table that was read whole. MI_BAD_INPUT: a target that is missing, negative, constant or all
+ * 0, too few users, a column that leaks. Same table, options and seed: the same model, whatever `threads`. */
+enum mi_status mi_ltv_ensemble_fit(struct mi_reader *reader, const struct mi_batch *users,
+                                   const struct mi_ltv_ensemble_options *options,
+                                   const struct mi_notes *notes, struct mi_ltv_ensemble **ensemble,
+                                   struct mi_error *error);
+void mi_ltv_ensemble_free(struct mi_ltv_ensemble *ensemble);
+
+enum mi_status mi_ltv_ensemble_write(const struct mi_ltv_ensemble *ensemble, const char *path,
+                                     struct mi_error *error);
+/* A model file of the kind "ensemble"; all that is in it is checked. */
+enum mi_status mi_ltv_ensemble_of(const struct mi_model_file *file, struct mi_ltv_ensemble **ensemble,
+                                  struct mi_error *error);
+
+/* Says what was fitted: members, weights, what was held out. */
+void mi_ltv_ensemble_say(const struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes);
+
+const char *mi_ltv_ensemble_target(const struct mi_ltv_ensemble *ensemble);
+size_t mi_ltv_ensemble_feature_count(const struct mi_ltv_ensemble *ensemble);
+const char *mi_ltv_ensemble_feature(const struct mi_ltv_ensemble *ensemble, size_t feature);
+
+/* Finds the features in a stream. Those that are not there are missing in every row, which is said; without
+ * any of them MI_BAD_INPUT. */
+enum mi_status mi_ltv_ensemble_open(struct mi_ltv_ensemble *ensemble, struct mi_reader *reader,
+                                    const struct mi_notes *notes, struct mi_error *error);
+/* Takes a row into the block to be predicted; MI_BAD_RECORD: a cell is no number, the row is not in. */
+enum mi_status mi_ltv_ensemble_row(struct mi_ltv_ensemble *ensemble, const struct mi_batch *batch, size_t row,
+                                   struct mi_error *error);
+/* Predicts the block; mi_ltv_ensemble_user() then tells of its rows. */
+enum mi_status mi_ltv_ensemble_predict(struct mi_ltv_ensemble *ensemble, struct mi_error *error);
+/* Empties the block. */
+void mi_ltv_ensemble_clear(struct mi_ltv_ensemble *ensemble);
+
+struct mi_ltv_user {
+    double ltv;       /* mean */
+    double low, high; /* narrowest set that holds `level`; from 0 where zero is likely */
+};
+
+size_t mi_ltv_ensemble_rows(const struct mi_ltv_ensemble *ensemble); /* of the block */
+struct mi_ltv_user mi_ltv_ensemble_user(const struct mi_ltv_ensemble *ensemble, size_t row, double level);
+/* A quantile of a row's distribution. */
+double mi_ltv_ensemble_quantile(const struct mi_ltv_ensemble *ensemble, size_t row, double share);
+
+/* What moved the block's predictions most: for each row `most` features by the size of their contribution
+ * (SHAP values of the trees) to the logarithm of the prediction; rows x most. */
+struct mi_ltv_reason {
+    size_t feature;
+    double factor; /* by which it multiplies the prediction */
+};
+enum mi_status mi_ltv_ensemble_explain(struct mi_ltv_ensemble *ensemble, size_t most,
+                                       struct mi_ltv_reason *reasons, struct mi_error *error);
+
+/* Says what of the stream was not as at the fit: new categories, numbers that are distributed otherwise. */
+void mi_ltv_ensemble_close(struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes);
+
+/* ---------------------------------------------------------------------------------------------------------
  * accuracy: predictions against actuals (lib/accuracy)
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -1449,6 +1528,8 @@ struct mi_outcome mi_scenario_expected(const struct mi_scenario *scenarios, cons
  * simulate: data with known truth (lib/simulate)
  * ------------------------------------------------------------------------------------------------------ */
 
+#define MI_BEHAVIOUR_MOST 200
+
 /* How the spends of a campaign lie to its half saturation, and what family its curve is of. */
 enum mi_simulation_condition {
     MI_SIMULATE_STANDARD,    /* Hill, spends through 0.3 to 1.2 of half saturation */
@@ -1470,6 +1551,7 @@ struct mi_simulation {
     size_t days;       /* 1 and more */
     size_t history;    /* days over which users install, 1 and more */
     double attributes; /* 0 to 1: share of the curves' variance that the campaigns' attributes explain */
+    size_t behaviour;  /* columns of users' behaviour, 0 to MI_BEHAVIOUR_MOST */
     double outliers;   /* share of days whose conversions are multiplied by 0 to 0.3 or 2.5 to 5 */
     enum mi_simulation_condition condition;
     enum mi_simulation_noise noise;
@@ -1509,6 +1591,7 @@ struct mi_simulated_user {
     struct mi_simulated_segment segment;
     int32_t install_date;
     double ltv_90d; /* accrued by the end of the history: a user younger than 90 days has a part of it */
+    const double *behaviour; /* columns asked for, NaN: missing; borrowed until the next user */
 };
 
 /* A portfolio of campaigns and its users with known truth. Half saturation is log-uniform 500 to 30,000, CPA
@@ -1527,6 +1610,9 @@ enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t numb
 
 /* The next user. */
 void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user *user);
+
+/* The name of a column of behaviour, from 0; written into `out`. */
+const char *mi_simulator_behaviour_name(size_t column, char out[32]);
 
 /* All segments there are, in a fixed order. */
 size_t mi_simulator_segment_count(const struct mi_simulator *simulator);

@@ -59,8 +59,8 @@ double btyd_spend_center(const struct mi_customers *customers);
 enum mi_status btyd_keep_total(const struct mi_customers *customers, const struct btyd_fit *plain,
                                struct mi_btyd *model, struct mi_error *error);
 
-/* How much of a deviation from the mean a customer loses, as a power, where customers are seen to drop out: past
- * rates do not last. */
+/* How much of a deviation from the mean a customer loses, as a power, where customers are seen to drop out:
+ * past rates do not last. */
 #define BTYD_REGRESSION 0.05
 
 /* v of a customer with x repeat purchases. */

@@ -14,8 +14,9 @@
 #define CURVATURE     1e-10 /* least, of the largest: flatter directions are walked by STEP_MOST at most */
 #define HALVINGS_MOST 40
 /* Where no step gains, the top is reached to rounding: the gain promised, or the slope, of the value. */
-#define ROUNDING 1e-11
-#define FLAT     1e-9
+#define ROUNDING 1e-12
+#define FLAT     1e-8
+#define NOTHING  1e-6 /* of log likelihood, for a whole unit of a logarithm */
 
 struct search {
     btyd_objective *objective;
@@ -62,15 +63,27 @@ static void find_step(struct search *search, double *step) {
     }
 }
 
+static double largest(const double *values, size_t count) {
+    double most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = fmax(most, fabs(values[i]));
+    }
+    return most;
+}
+
+/* Whether a point is better: higher, or where rounding hides that, flatter. */
+static bool better(const struct btyd_optimum *at, double value, const double *gradient) {
+    return value > at->value || (value > at->value - ROUNDING * fabs(at->value) &&
+                                 largest(gradient, at->count) < 0.5 * largest(at->gradient, at->count));
+}
+
 /* Along the step as far as it leads up; false: nowhere. */
 static bool advance(struct search *search, const double *step) {
     struct btyd_optimum *at = search->at;
     size_t n = at->count;
-    double from[BTYD_MOST], gradient[BTYD_MOST], hessian[BTYD_MOST * BTYD_MOST], longest = 0;
+    double from[BTYD_MOST], gradient[BTYD_MOST], hessian[BTYD_MOST * BTYD_MOST];
+    double longest = largest(step, n);
     memcpy(from, at->u, n * sizeof *from);
-    for (size_t i = 0; i < n; i++) {
-        longest = fmax(longest, fabs(step[i]));
-    }
     double length = longest > STEP_MOST ? STEP_MOST / longest : 1;
     for (int halving = 0; halving < HALVINGS_MOST; halving++, length *= 0.5) {
         double next[BTYD_MOST];
@@ -83,7 +96,7 @@ static bool advance(struct search *search, const double *step) {
             return false;
         }
         double value = search->objective(search->context, next, gradient, hessian);
-        if (value > at->value) {
+        if (better(at, value, gradient)) {
             memcpy(at->u, next, n * sizeof *next);
             memcpy(at->gradient, gradient, n * sizeof *gradient);
             memcpy(at->hessian, hessian, n * n * sizeof *hessian);
@@ -107,7 +120,7 @@ static void climb(struct search *search, double tolerance, int most) {
         }
         if (!advance(search, step)) {
             at->converged = at->promise <= fmax(tolerance, ROUNDING * fabs(at->value)) ||
-                            at->slope <= FLAT * fabs(at->value);
+                            at->slope <= fmax(FLAT * fabs(at->value), NOTHING);
             return;
         }
     }

@@ -196,7 +196,7 @@ static void text_comes_back_the_same(void **state) {
         "mm(ceiling=0.1 half=1e-10)",
         "exp(ceiling=123456789.12345679 half=1)",
         "gompertz(ceiling=1 middle=2 rate=3)",
-        "logistic(ceiling=1 middle=2 rate=0.0000003)",
+        "logistic(ceiling=1 middle=2 rate=3e-7)",
         "power(scale=1 exponent=10)",
         "log(scale=1000000000000000 spread=2)",
         "points(5000:8.2 10000:9.8 20000:12.4)",
