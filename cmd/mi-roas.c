@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "roas/cohort.h"
 #include "roas/forecast.h"
 
 static const char details[] = "Reads spend, num_users and predicted_ltv; adds revenue (users x LTV) and\n"
@@ -79,6 +80,13 @@ static const struct command commands[] = {
      .example = "mi-roas forecast --spend=spend --by=campaign_id days.csv",
      .options = forecast_table,
      .run = forecast_run},
+    {.name = "cohort",
+     .purpose = "revenue of young cohorts to D30, D90 and D180, and when they pay back",
+     .input = "[FILE]",
+     .details = cohort_details,
+     .example = "mi-roas cohort --users=users --cost=spend cohorts.csv",
+     .options = cohort_table,
+     .run = cohort_run},
     {.name = NULL},
 };
 

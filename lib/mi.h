@@ -894,6 +894,51 @@ struct mi_elasticity {
 struct mi_elasticity mi_forecast_elasticity(const struct mi_series *revenue, const struct mi_series *spend);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * cohorts: what young ones will have brought (lib/forecast)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_COHORT_AGE_MOST 730 /* days */
+
+/* Users who came on one day, from one source. */
+struct mi_cohort {
+    int32_t install_date;
+    size_t group;          /* the narrowest that it belongs to */
+    double users;          /* above 0; where not known, 1 for every cohort */
+    size_t age;            /* observed whole: the days of age 0 to this */
+    const double *revenue; /* of each of these days */
+};
+
+struct mi_cohort_options {
+    const size_t *targets; /* ages asked for, rising, at most MI_COHORT_AGE_MOST */
+    size_t target_count;
+    double level; /* of the intervals */
+};
+
+struct mi_cohorts;
+
+/* Learns from cohorts how revenue develops with age, and forecasts each to the target ages. Groups form a
+ * tree: parent[g] is the group around g and has a lower number; group 0, of all, is its own. Chain-ladder
+ * factors shrunk along the tree, a power curve of age at its top (retention times value), and Bornhuetter and
+ * Ferguson's (1972) way to believe the revenue seen so far only as far as it carries; strength of both, and
+ * ladder or curve, are what errs least in a cross-validation by blocks of install dates, for each target and
+ * age. Intervals are quantiles of its errors. Deterministic. Cohorts are borrowed for the call only.
+ * MI_BAD_ARGUMENT where there is nothing to learn from. */
+enum mi_status mi_cohorts_learn(const struct mi_cohort *cohorts, size_t count, const size_t *parent,
+                                size_t groups, const struct mi_cohort_options *options,
+                                struct mi_cohorts **learnt, struct mi_error *error);
+void mi_cohorts_free(struct mi_cohorts *learnt);
+
+/* Revenue of cohort `number` cumulated to the end of age `age`: as observed where it is that old. low and
+ * high are missing where too few cohorts have reached the age to say. *ladder (may be NULL): by factors
+ * rather than by the curve. */
+void mi_cohort_revenue(const struct mi_cohorts *learnt, size_t number, size_t age,
+                       struct mi_forecast_range *range, bool *ladder);
+/* The age at whose end the revenue reaches `cost`: predicted, and by the two ends of the interval; missing
+ * where that is not before the last target. */
+void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double cost,
+                       struct mi_forecast_range *range);
+
+/* ---------------------------------------------------------------------------------------------------------
  * ltv: an ensemble on users' behaviour (lib/ltv)
  * ------------------------------------------------------------------------------------------------------ */
 
