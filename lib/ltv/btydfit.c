@@ -16,7 +16,7 @@
 #include "ltv/btydmodel.h"
 
 #define SAMPLE         2000 /* rows that starts are tried on */
-#define BOUND          16.0 /* of the logarithm of a scaled parameter */
+#define BOUND          14.0 /* of the logarithm of a scaled parameter */
 #define EFFECT_MOST    8.0  /* of a covariate, in logarithms */
 #define ITERATIONS     200
 #define SAMPLE_PROMISE 1e-3
