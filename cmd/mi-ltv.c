@@ -6,6 +6,7 @@
 
 #include "ltv/behaviour.h"
 #include "ltv/buyers.h"
+#include "ltv/evaluate.h"
 #include "ltv/rfm.h"
 #include "ltv/segments.h"
 
@@ -135,6 +136,13 @@ static const struct command commands[] = {
      .example = "mi-ltv by-source -H users.csv campaigns.csv",
      .options = source_options,
      .run = segments_by_source},
+    {.name = "evaluate",
+     .purpose = "how well values were predicted",
+     .input = "[FILE]",
+     .details = evaluate_details,
+     .example = "mi-ltv evaluate --predicted=predicted_ltv --actual=holdout_value predicted.csv",
+     .options = evaluate_options_table,
+     .run = run_evaluate},
     {.name = "rfm",
      .purpose = "frequency, recency, T and monetary value of a transaction log",
      .input = "[FILE]",

@@ -15,9 +15,10 @@
 
 #include "ltv/btydmodel.h"
 
-#define SAMPLE         2000 /* rows that starts are tried on */
-#define BOUND          14.0 /* of the logarithm of a scaled parameter */
-#define EFFECT_MOST    8.0  /* of a covariate, in logarithms */
+#define SAMPLE         2000  /* rows that starts are tried on */
+#define SECOND_SAMPLE  16000 /* and then the best of them, where there are far more */
+#define BOUND          14.0  /* of the logarithm of a scaled parameter */
+#define EFFECT_MOST    8.0   /* of a covariate, in logarithms */
 #define ITERATIONS     200
 #define SAMPLE_PROMISE 1e-3
 #define PROMISE        1e-9 /* of log likelihood */
@@ -232,6 +233,14 @@ static enum mi_status climb(struct problem *problem, double rate, struct btyd_op
         status = btyd_maximise(objective_of(problem), problem, SAMPLE_PROMISE, ITERATIONS, &optimum, error);
         if (status == MI_OK && optimum.value > best->value) {
             *best = optimum;
+        }
+    }
+    btyd_layout_clear(&sample);
+    if (status == MI_OK && sampled && all->size > 4 * SECOND_SAMPLE) {
+        status = btyd_layout_sample(all, all->size / SECOND_SAMPLE, &sample, error);
+        problem->layout = &sample;
+        if (status == MI_OK) {
+            status = btyd_maximise(objective_of(problem), problem, SAMPLE_PROMISE, ITERATIONS, best, error);
         }
     }
     problem->layout = all;
