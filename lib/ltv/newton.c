@@ -17,6 +17,7 @@
 /* Where no step gains, the top is reached to rounding: the gain promised, or the slope, of the value. */
 #define ROUNDING 1e-12
 #define FLAT     1e-8
+#define GAIN     1e-6
 #define NOTHING  1e-5 /* of log likelihood, for a whole unit of a logarithm */
 
 struct search {
@@ -139,7 +140,7 @@ static void climb(struct search *search, double tolerance, int most) {
             return;
         }
         if (!advance(search, step)) {
-            at->converged = at->promise <= fmax(tolerance, ROUNDING * fabs(at->value)) ||
+            at->converged = at->promise <= fmax(ROUNDING * fabs(at->value), GAIN) ||
                             at->slope <= fmax(FLAT * fabs(at->value), NOTHING);
             return;
         }
