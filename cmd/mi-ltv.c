@@ -2,10 +2,12 @@
  *
  * mi-ltv: what a user will be worth. The sub-commands and, for fit and predict, the kinds of models.
  */
+#include <math.h>
 #include <string.h>
 
 #include "ltv/behaviour.h"
 #include "ltv/buyers.h"
+#include "ltv/evaluate.h"
 #include "ltv/rfm.h"
 #include "ltv/segments.h"
 
@@ -99,10 +101,14 @@ static enum mi_status run_predict(struct mi_error *error) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, mi_model_file_kind(file)) == 0)
             kind = &kinds[i];
-    status = kind != NULL
-                 ? kind->predict(file, error)
-                 : mi_error_set(error, MI_BAD_INPUT, "%s: a model of a kind that is not known here: \"%s\"",
-                                ltv_model.path, mi_model_file_kind(file));
+    if (kind == NULL)
+        status = mi_error_set(error, MI_BAD_INPUT, "%s: a model of a kind that is not known here: \"%s\"",
+                              ltv_model.path, mi_model_file_kind(file));
+    else if (kind->predict == segments_predict && !isnan(btyd_options.horizon))
+        status = mi_error_set(error, MI_BAD_ARGUMENT,
+                              "--horizon: %s is a model of segments, whose LTV has its own", ltv_model.path);
+    else
+        status = kind->predict(file, error);
     mi_model_file_free(file);
     return status;
 }
@@ -110,6 +116,15 @@ static enum mi_status run_predict(struct mi_error *error) {
 static enum mi_status run_fit(struct mi_error *error) {
     if (behaviour_options.target)
         return behaviour_fit(error);
+    bool segments =
+        segment_options.history != NULL || segment_options.by != NULL || segment_options.as_of != NULL;
+    if (btyd_options.family == NULL && btyd_options.covariates != NULL)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--covariates needs --model");
+    if (btyd_options.family != NULL && segments)
+        return mi_error_set(
+            error, MI_BAD_ARGUMENT,
+            "--model=%s reads customers with frequency, recency, T: not with -H, --by or --as-of",
+            btyd_options.family);
     return btyd_options.family != NULL ? btyd_fit(error) : segments_fit(error);
 }
 
@@ -135,6 +150,13 @@ static const struct command commands[] = {
      .example = "mi-ltv by-source -H users.csv campaigns.csv",
      .options = source_options,
      .run = segments_by_source},
+    {.name = "evaluate",
+     .purpose = "how well values were predicted",
+     .input = "[FILE]",
+     .details = evaluate_details,
+     .example = "mi-ltv evaluate --predicted=predicted_ltv --actual=holdout_value predicted.csv",
+     .options = evaluate_options_table,
+     .run = run_evaluate},
     {.name = "rfm",
      .purpose = "frequency, recency, T and monetary value of a transaction log",
      .input = "[FILE]",

@@ -893,6 +893,34 @@ struct mi_elasticity {
 };
 struct mi_elasticity mi_forecast_elasticity(const struct mi_series *revenue, const struct mi_series *spend);
 
+/* ---- predictions of value against what came ---- */
+
+struct mi_ltv_pair {
+    double predicted, actual;
+    double low, high; /* NaN: no interval */
+};
+
+struct mi_ltv_scores {
+    double n, mean_predicted, mean_actual;
+    double mae, rmse;
+    double wape;  /* percent: sum of |error| / sum of |actual| */
+    double ratio; /* sum of predicted / sum of actual */
+    double gini;  /* area of the gain curve over that of the perfect order, ties averaged; NaN: not defined */
+    double spearman; /* rank correlation */
+    double pinball;  /* mean of the losses of low and high as the quantiles (1 -+ level) / 2 */
+    double intervals,
+        coverage; /* rows with an interval whose upper end is above 0, and share of these inside */
+    double width; /* their mean width */
+};
+
+/* Scores of all pairs, and of tenths from the lowest predictions to the highest (deciles may be NULL; there
+ * n, means, mae, rmse, wape, ratio are of the tenths of all pairs, the figures of intervals of the tenths of
+ * those with an interval above 0; the others NaN). Equal predictions stay in the order that they came in.
+ * Nothing judged: MI_BAD_INPUT. */
+enum mi_status mi_ltv_evaluate(const struct mi_ltv_pair *pairs, size_t count, double level,
+                               struct mi_ltv_scores *all, struct mi_ltv_scores deciles[10],
+                               struct mi_error *error);
+
 /* ---------------------------------------------------------------------------------------------------------
  * cohorts: what young ones will have brought (lib/forecast)
  * ------------------------------------------------------------------------------------------------------ */
