@@ -11,7 +11,7 @@
 
 #include "curve/fit.h"
 
-#define OUTLIER_DENSITY  0.05 /* of a stabilised residual, flat over about +-10 */
+#define OUTLIER_DENSITY  0.05
 #define OUTLIERS_START   0.03
 #define OUTLIERS_LEAST   0.002
 #define OUTLIERS_MOST    0.15
