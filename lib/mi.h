@@ -473,6 +473,25 @@ double mi_curve_second_derivative(const struct mi_curve *curve, double spend);
  * text order: with `curve_cov` the variance of users by the delta method. */
 size_t mi_curve_parameter_count(const struct mi_curve *curve);
 void mi_curve_gradient(const struct mi_curve *curve, double spend, double *gradient);
+/* How sure a curve is. curve_cov is the lower triangle of the covariance of its log parameters, in text
+ * order, by spaces: so many numbers (0 for points, and for a mix of more than 12 parameters: no covariance).
+ */
+#define MI_CURVE_COVARIANCE_LIMIT 78
+size_t mi_curve_covariance_size(const struct mi_curve *curve);
+/* Reads them; MI_BAD_RECORD: too many, too few, no numbers, a variance below 0. */
+enum mi_status mi_curve_covariance_parse(struct mi_text text, const struct mi_curve *curve,
+                                         double triangle[MI_CURVE_COVARIANCE_LIMIT], struct mi_error *error);
+/* Standard deviation of log users (log CPA has the same) and of the log slope (log marginal CPA) at a spend,
+ * by the delta method; NaN without users or covariance. */
+double mi_curve_log_users_sd(const struct mi_curve *curve, const double *triangle, double spend);
+double mi_curve_log_slope_sd(const struct mi_curve *curve, const double *triangle, double spend);
+/* So many standard deviations to either side hold this probability of a normal. */
+double mi_curve_interval_z(double probability);
+/* Interval of a period's counted users: the mean's own uncertainty, the day's dispersion (variance = mean +
+ * dispersion * mean^2) and counting together, by a negative binomial of that mean and variance. */
+void mi_curve_outcome(double mean, double log_sd, double dispersion, double probability, double *low,
+                      double *high);
+
 /* The last spend of points (of any part, for a mix); NaN where there are none. */
 double mi_curve_last_point(const struct mi_curve *curve);
 
@@ -489,13 +508,14 @@ double mi_curve_best_spend(const struct mi_curve *curve, double ltv, double rate
  * a weekday factor, with variance poisson * mean + dispersion * mean^2 and a share of outliers. What a
  * campaign does not tell comes from the portfolio (and from the campaign's group within it): every parameter
  * has a normal prior, in logs, whose centre and spread are learnt from all campaigns (empirical Bayes, EM;
- * Efron & Morris 1975, Laird & Louis 1987). Weighted least squares by GSL's trust region, reweighted for
- * outliers and variance until it stands. What could not be fitted falls back to the portfolio and says so. */
+ * Efron & Morris 1975, Laird & Louis 1987); a smooth misfit about the family's curve is a Gaussian process
+ * (Kennedy & O'Hagan 2001). Quasi-likelihood, reweighted for outliers and variance until it stands, the shape
+ * integrated over a grid. What could not be fitted falls back to the portfolio and says so. */
 struct mi_curve_fit;
 
 struct mi_curve_fit_options {
     bool any_family;             /* take the family that extrapolates best in the portfolio's own backtest */
-    enum mi_curve_family family; /* else this one: MI_CURVE_HILL, MI_CURVE_MM or MI_CURVE_EXP */
+    enum mi_curve_family family; /* else this one; points and mix cannot be fitted */
     bool sum_duplicates;         /* add up the rows of a campaign and date, instead of refusing them */
     unsigned long threads;       /* 0: one */
 };
