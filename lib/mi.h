@@ -1055,6 +1055,24 @@ struct mi_accuracy_change {
  * bias (its size), direction (smaller) and coverage (distance from `level`). */
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
 
+/* Whether a challenger predicts better than a champion by more than noise: losses of both for the same
+ * things. The mean difference is judged twice, by days (Diebold and Mariano 1995, Bartlett weights over the
+ * longest horizon, the correction and t distribution of Harvey, Leybourne and Newbold 1997) and by campaigns
+ * (clusters), and the more doubtful of the two counts. */
+struct mi_duel;
+struct mi_duel_result {
+    uint64_t n, n_days, n_campaigns;
+    double champion, challenger; /* mean losses */
+    double difference;           /* challenger - champion: below 0, the challenger is better */
+    double error;                /* its standard error; NaN: too little to say */
+    double chance;               /* of a difference as large either way by noise alone; NaN: cannot be said */
+};
+enum mi_status mi_duel_new(struct mi_duel **duel, struct mi_error *error);
+enum mi_status mi_duel_add(struct mi_duel *duel, struct mi_text campaign, int32_t date, double horizon,
+                           double champion, double challenger, struct mi_error *error);
+enum mi_status mi_duel_finish(struct mi_duel *duel, struct mi_duel_result *result, struct mi_error *error);
+void mi_duel_free(struct mi_duel *duel);
+
 /* ---------------------------------------------------------------------------------------------------------
  * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
  * ------------------------------------------------------------------------------------------------------ */
@@ -1158,6 +1176,8 @@ struct mi_stored_prediction {
     double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
                       forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
                       not known */
+    double
+        actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
