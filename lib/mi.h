@@ -1500,6 +1500,75 @@ struct mi_outcome mi_scenario_expected(const struct mi_scenario *scenarios, cons
                                        size_t count);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * monitor: when reality leaves the prediction (lib/monitor)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_watch_kind {
+    MI_WATCH_COST,  /* counts; what rises is expected / observed: a CPA */
+    MI_WATCH_COUNT, /* counts: users */
+    MI_WATCH_RATIO  /* observed / expected, about normal: a ROAS */
+};
+
+struct mi_watch_options {
+    enum mi_watch_kind kind;
+    double threshold;    /* variance that matters: 0.2, -0.15, -0.25 */
+    double noise;        /* of counts: variance = mean + noise * mean^2; of a ratio: its standard deviation */
+    double false_alarms; /* a day, where all goes as predicted: at most so many */
+    bool plain;          /* no test: a day beyond the threshold is enough */
+};
+
+/* A sequential test, day by day: as predicted against a variance a quarter beyond the threshold, by the
+ * Shiryaev-Roberts statistic R = (1 + R) * likelihood ratio, which is alarmed at A. R - days is a martingale
+ * while all goes as predicted, so that the mean time between false alarms is at least A (Pollak 1985); A is
+ * lowered by what the statistic overshoots (exp(-0.583 d), d the size of a day's step in standard deviations:
+ * Siegmund 1985, 10.2). An alarm also needs the variance since the change to be beyond the threshold. The
+ * same test the other way round closes it. */
+struct mi_watch {
+    struct mi_watch_options options;
+    double statistic;
+    bool open;
+    size_t days;               /* since the likeliest change */
+    double expected, observed; /* sums of these days; of a ratio means over `days` are what counts */
+    double evidence;           /* log likelihood ratio of these days */
+};
+
+void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options);
+/* One more day; what is missing changes nothing. true: the alarm opened or closed, see watch->open. */
+bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
+/* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
+double mi_watch_variance(const struct mi_watch *watch);
+
+/* The noise of counts about what was expected: the dispersion at which half the squared standard scores lie
+ * below the median of a chi-squared, so that days out of line do not count. NaN: fewer than 10 of them. */
+double mi_watch_noise(const double *expected, const double *observed, size_t count);
+/* The same of ratios: 1.4826 times their median distance from their median. */
+double mi_watch_spread(const double *ratios, size_t count);
+
+#define MI_CAUSES_MOST 8
+
+/* A likely cause of a variance. */
+struct mi_cause {
+    const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
+                         season */
+    double share;     /* of the variance's logarithm that it explains */
+    char evidence[160];
+};
+
+/* What is known of a campaign's days, oldest first; NaN: not known. */
+struct mi_monitored_day {
+    int32_t date;
+    double spend, users, revenue, impressions, clicks, frequency;
+};
+
+/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
+ * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
+ * against the four weeks before and only where more than two standard errors changed; the same days a year
+ * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
+ * the same network, NaN for none. Returns their number, MI_CAUSES_MOST at most. */
+size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
+                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
+
+/* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
  * ------------------------------------------------------------------------------------------------------ */
 
