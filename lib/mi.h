@@ -387,6 +387,8 @@ enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *not
 void mi_cac_fit_free(struct mi_cac_fit *fit);
 
 enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_model **model,
+                               struct mi_error *error);
 enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
 void mi_cac_model_free(struct mi_cac_model *model);
 
