@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/store.h"
 #include "ltv/behaviour.h"
 #include "ltv/buyers.h"
 #include "ltv/evaluate.h"
@@ -16,7 +17,9 @@ struct ltv_model_options ltv_model;
 #define LEVEL_TEXT "probability that ltv_lo to ltv_hi holds what is predicted"
 
 static const struct option_spec predict_options[] = {
-    MODEL_OPTION("model that mi-ltv fit wrote"),
+    MODEL_OPTION("model that mi-ltv fit wrote, or @NAME in the store"),
+    STORE_OPTION,
+    WAIT_OPTION,
     BTYD_PREDICT_OPTIONS,
     LEVEL_OPTION(LEVEL_TEXT),
     BEHAVIOUR_PREDICT_OPTIONS,
@@ -29,7 +32,10 @@ static const struct option_spec fit_options[] = {
 
 static const struct option_spec source_options[] = {
     HISTORY_OPTION,
-    MODEL_OPTION("model for segments of few users (else one is fitted to the history)"),
+    MODEL_OPTION("model for segments of few users, or @NAME in the store (else one is fitted\n"
+                 "to the history)"),
+    STORE_OPTION,
+    WAIT_OPTION,
     {.name = "independent",
      .kind = OPTION_FLAG,
      .target = &segment_options.independent,
@@ -94,7 +100,7 @@ static enum mi_status run_predict(struct mi_error *error) {
     struct mi_model_file *file = NULL;
     if (ltv_model.path == NULL)
         return mi_error_set(error, MI_BAD_ARGUMENT, "needs a model: -m FILE, as mi-ltv fit writes it");
-    enum mi_status status = mi_model_file_read(ltv_model.path, "mi-ltv", &file, error);
+    enum mi_status status = model_read(ltv_model.path, "mi-ltv", &file, error);
     if (status)
         return status;
     const struct model_kind *kind = NULL;

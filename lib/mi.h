@@ -387,6 +387,8 @@ enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *not
 void mi_cac_fit_free(struct mi_cac_fit *fit);
 
 enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_model **model,
+                               struct mi_error *error);
 enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
 void mi_cac_model_free(struct mi_cac_model *model);
 
@@ -1148,6 +1150,24 @@ struct mi_accuracy_change {
  * bias (its size), direction (smaller) and coverage (distance from `level`). */
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
 
+/* Whether a challenger predicts better than a champion by more than noise: losses of both for the same
+ * things. The mean difference is judged twice, by days (Diebold and Mariano 1995, Bartlett weights over the
+ * longest horizon, the correction and t distribution of Harvey, Leybourne and Newbold 1997) and by campaigns
+ * (clusters), and the more doubtful of the two counts. */
+struct mi_duel;
+struct mi_duel_result {
+    uint64_t n, n_days, n_campaigns;
+    double champion, challenger; /* mean losses */
+    double difference;           /* challenger - champion: below 0, the challenger is better */
+    double error;                /* its standard error; NaN: too little to say */
+    double chance;               /* of a difference as large either way by noise alone; NaN: cannot be said */
+};
+enum mi_status mi_duel_new(struct mi_duel **duel, struct mi_error *error);
+enum mi_status mi_duel_add(struct mi_duel *duel, struct mi_text campaign, int32_t date, double horizon,
+                           double champion, double challenger, struct mi_error *error);
+enum mi_status mi_duel_finish(struct mi_duel *duel, struct mi_duel_result *result, struct mi_error *error);
+void mi_duel_free(struct mi_duel *duel);
+
 /* ---------------------------------------------------------------------------------------------------------
  * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
  * ------------------------------------------------------------------------------------------------------ */
@@ -1251,6 +1271,8 @@ struct mi_stored_prediction {
     double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
                       forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
                       not known */
+    double
+        actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
@@ -1679,6 +1701,75 @@ enum mi_status mi_explore(const struct mi_allocation_problem *problem,
                           struct mi_allocation *allocation, struct mi_exploration *exploration,
                           struct mi_error *error);
 void mi_exploration_clear(struct mi_exploration *exploration);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * monitor: when reality leaves the prediction (lib/monitor)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_watch_kind {
+    MI_WATCH_COST,  /* counts; what rises is expected / observed: a CPA */
+    MI_WATCH_COUNT, /* counts: users */
+    MI_WATCH_RATIO  /* observed / expected, about normal: a ROAS */
+};
+
+struct mi_watch_options {
+    enum mi_watch_kind kind;
+    double threshold;    /* variance that matters: 0.2, -0.15, -0.25 */
+    double noise;        /* of counts: variance = mean + noise * mean^2; of a ratio: its standard deviation */
+    double false_alarms; /* a day, where all goes as predicted: at most so many */
+    bool plain;          /* no test: a day beyond the threshold is enough */
+};
+
+/* A sequential test, day by day: as predicted against a variance a quarter beyond the threshold, by the
+ * Shiryaev-Roberts statistic R = (1 + R) * likelihood ratio, which is alarmed at A. R - days is a martingale
+ * while all goes as predicted, so that the mean time between false alarms is at least A (Pollak 1985); A is
+ * lowered by what the statistic overshoots (exp(-0.583 d), d the size of a day's step in standard deviations:
+ * Siegmund 1985, 10.2). An alarm also needs the variance since the change to be beyond the threshold. The
+ * same test the other way round closes it. */
+struct mi_watch {
+    struct mi_watch_options options;
+    double statistic;
+    bool open;
+    size_t days;               /* since the likeliest change */
+    double expected, observed; /* sums of these days; of a ratio means over `days` are what counts */
+    double evidence;           /* log likelihood ratio of these days */
+};
+
+void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options);
+/* One more day; what is missing changes nothing. true: the alarm opened or closed, see watch->open. */
+bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
+/* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
+double mi_watch_variance(const struct mi_watch *watch);
+
+/* The noise of counts about what was expected: the dispersion at which half the squared standard scores lie
+ * below the median of a chi-squared, so that days out of line do not count. NaN: fewer than 10 of them. */
+double mi_watch_noise(const double *expected, const double *observed, size_t count);
+/* The same of ratios: 1.4826 times their median distance from their median. */
+double mi_watch_spread(const double *ratios, size_t count);
+
+#define MI_CAUSES_MOST 8
+
+/* A likely cause of a variance. */
+struct mi_cause {
+    const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
+                         season */
+    double share;     /* of the variance's logarithm that it explains */
+    char evidence[160];
+};
+
+/* What is known of a campaign's days, oldest first; NaN: not known. */
+struct mi_monitored_day {
+    int32_t date;
+    double spend, users, revenue, impressions, clicks, frequency;
+};
+
+/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
+ * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
+ * against the four weeks before and only where more than two standard errors changed; the same days a year
+ * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
+ * the same network, NaN for none. Returns their number, MI_CAUSES_MOST at most. */
+size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
+                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
