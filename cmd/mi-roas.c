@@ -81,8 +81,6 @@ static enum mi_status predict(struct roas *roas, struct mi_error *error) {
         status = mi_reader_column(stream->reader, "num_users", true, &roas->users, error);
     if (!status)
         status = mi_reader_column(stream->reader, "predicted_ltv", true, &roas->ltv, error);
-    roas->banded = mi_reader_has(stream->reader, "users_lo") && mi_reader_has(stream->reader, "users_hi") &&
-                   mi_reader_has(stream->reader, "ltv_se");
     roas->z = mi_curve_interval_z(MI_INTERVAL);
     if (!status)
         status = mi_reader_column(stream->reader, "users_lo", false, &roas->low, error);
@@ -90,6 +88,8 @@ static enum mi_status predict(struct roas *roas, struct mi_error *error) {
         status = mi_reader_column(stream->reader, "users_hi", false, &roas->high, error);
     if (!status)
         status = mi_reader_column(stream->reader, "ltv_se", false, &roas->ltv_se, error);
+    roas->banded =
+        !status && roas->low != MI_NO_COLUMN && roas->high != MI_NO_COLUMN && roas->ltv_se != MI_NO_COLUMN;
     if (!status)
         status = stream_output(stream, true, error);
     if (!status)
