@@ -31,11 +31,11 @@ static void errors_say_the_place(void **unused) {
     assert_int_equal(mi_error_set(&error, MI_BAD_RECORD, "not a number: \"%s\"", "12x"), MI_BAD_RECORD);
     mi_error_format(&error, out, sizeof out);
     assert_string_equal(out, "not a number: \"12x\"");
-    strcpy(error.file, "days.csv");
+    snprintf(error.file, sizeof error.file, "days.csv");
     mi_error_format(&error, out, sizeof out);
     assert_string_equal(out, "days.csv: not a number: \"12x\"");
     error.line = 17;
-    strcpy(error.column, "spend");
+    snprintf(error.column, sizeof error.column, "spend");
     mi_error_format(&error, out, sizeof out);
     assert_string_equal(out, "days.csv:17: column 'spend': not a number: \"12x\"");
     assert_int_equal(mi_error_set(NULL, MI_SYSTEM, "nobody listens"), MI_SYSTEM);
@@ -49,8 +49,8 @@ static void errors_are_printable(void **unused) {
     char out[4000], text[3000];
     struct mi_error error = {0};
     mi_error_set(&error, MI_BAD_RECORD, "%s", "a\033[31m\r\nb\x7f é");
-    strcpy(error.file, "x\ny");
-    strcpy(error.column, "c\td");
+    snprintf(error.file, sizeof error.file, "x\ny");
+    snprintf(error.column, sizeof error.column, "c\td");
     mi_error_format(&error, out, sizeof out);
     assert_string_equal(out, "x\\x0ay: column 'c\\x09d': a\\x1b[31m\\x0d\\x0ab\\x7f é");
     memset(text, '\033', sizeof text - 1);

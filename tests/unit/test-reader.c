@@ -118,9 +118,9 @@ static void wide_and_long_records(void **unused) {
 
     char *text = malloc(LONG + 100);
     assert_non_null(text);
-    strcpy(text, "a,b\n\"");
+    memcpy(text, "a,b\n\"", 5);
     memset(text + 5, 'z', LONG);
-    strcpy(text + 5 + LONG, "\",1\n");
+    memcpy(text + 5 + LONG, "\",1\n", 5);
     assert_passes(text, (struct passing){.reading = {.buffer_size = 0}}, text);
     free(text);
 }
@@ -309,7 +309,7 @@ static void strings_and_depth_of_json(void **unused) {
         char deep[5000] = "{\"a\":";
         memset(deep + 5, '[', (size_t)depth);
         memset(deep + 5 + depth, ']', (size_t)depth);
-        strcpy(deep + 5 + 2 * depth, "}\n");
+        memcpy(deep + 5 + 2 * depth, "}\n", 3);
         put_file("in", deep);
         struct passed passed = pass_file((struct passing){0});
         assert_int_equal(passed.status, depth <= 2047 ? MI_OK : MI_BAD_RECORD);

@@ -93,7 +93,8 @@ static void make_table(void) {
             snprintf(cell, LONGEST, "%zu", column);
             cell[row == 0] = '\0';
             for (size_t left = below(5); left > 0; left--) {
-                strcat(cell, words[below(sizeof words / sizeof *words)]);
+                size_t used = strlen(cell);
+                snprintf(cell + used, LONGEST - used, "%s", words[below(sizeof words / sizeof *words)]);
             }
         }
     }
