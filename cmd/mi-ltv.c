@@ -8,6 +8,7 @@
 #include "common/store.h"
 #include "ltv/behaviour.h"
 #include "ltv/buyers.h"
+#include "ltv/cohort.h"
 #include "ltv/evaluate.h"
 #include "ltv/rfm.h"
 #include "ltv/segments.h"
@@ -70,13 +71,14 @@ static const char predict_details[] =
     "A model of segments reads the columns that it names and adds predicted_ltv, ltv_se,\n"
     "ltv_lo, ltv_hi: the mean LTV of a user of the row's segment, its standard error and\n"
     "its interval. A value that the model has not seen takes the mean one column up; such\n"
-    "rows are counted on stderr.\n" BTYD_PREDICT_DETAILS "Streams; memory grows with the model only.\n";
+    "rows are counted on stderr.\n" BTYD_PREDICT_DETAILS BEHAVIOUR_PREDICT_DETAILS
+    "Streams; memory grows with the model only.\n";
 
 static const char fit_details[] =
     "Without --model: reads users (install_date, ltv_90d and the columns of --by), or\n"
     "groups of users (users, ltv_90d, and where known ltv_sd and install_date): a model\n"
     "of segments with held-out metrics. Memory grows with the number of segments, not of\n"
-    "users.\n" BTYD_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
+    "users.\n" BTYD_FIT_DETAILS BEHAVIOUR_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
 
 static const char source_details[] =
     "Reads campaigns with the columns of --by and adds predicted_ltv, ltv_se, ltv_lo,\n"
@@ -120,6 +122,9 @@ static enum mi_status run_predict(struct mi_error *error) {
 }
 
 static enum mi_status run_fit(struct mi_error *error) {
+    if (behaviour_options.target && btyd_options.family)
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "--model and --target are two kinds of models: one of them");
     if (behaviour_options.target)
         return behaviour_fit(error);
     bool segments =
@@ -163,6 +168,13 @@ static const struct command commands[] = {
      .example = "mi-ltv evaluate --predicted=predicted_ltv --actual=holdout_value predicted.csv",
      .options = evaluate_options_table,
      .run = run_evaluate},
+    {.name = "cohort",
+     .purpose = "how the value of users is distributed, by any column",
+     .input = "[FILE]",
+     .details = cohort_details,
+     .example = "mi-ltv cohort --by=ad_network predicted.csv",
+     .options = cohort_options_table,
+     .run = run_cohort},
     {.name = "rfm",
      .purpose = "frequency, recency, T and monetary value of a transaction log",
      .input = "[FILE]",

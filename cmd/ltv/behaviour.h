@@ -53,6 +53,13 @@ extern struct behaviour_options behaviour_options;
      .help = "ensemble: N features that move the prediction most, and by what factor"},                      \
         BEHAVIOUR_TEXT("quantiles", quantiles, "SHARE,...", "ensemble: these quantiles too, as ltv_q0.9")
 
+#define BEHAVIOUR_FIT_DETAILS                                                                                \
+    "With --target: reads users, one a row, and fits the ensemble to whatever columns can\n"                 \
+    "be features; -v says what was held out. Reads all rows into memory.\n"
+#define BEHAVIOUR_PREDICT_DETAILS                                                                            \
+    "An ensemble reads its features and adds predicted_ltv, ltv_lo, ltv_hi of each user,\n"                  \
+    "and says what of the users is not as at the fit.\n"
+
 /* Fits to the users and writes the model. */
 enum mi_status behaviour_fit(struct mi_error *error);
 enum mi_status behaviour_predict(const struct mi_model_file *file, struct mi_error *error);

@@ -335,11 +335,11 @@ static enum mi_status predict_out_of_fold(struct fitting *f, struct mi_error *er
 /* ---- weights, distribution, what was held out ---- */
 
 double ltv_ensemble_mean(const struct ltv_weights *weights, const struct ltv_value *values) {
-    double sum = 0;
+    double means[LTV_MEMBERS];
     for (size_t m = 0; m < LTV_MEMBERS; m++) {
-        sum += weights->weight[m] > 0 ? weights->weight[m] * values[m].mean : 0;
+        means[m] = values[m].mean;
     }
-    return fmin(weights->scale * sum, MI_MONEY_LIMIT);
+    return fmin(ltv_stack_at(weights, means, LTV_MEMBERS), MI_MONEY_LIMIT);
 }
 
 static double paying_of(const struct ltv_weights *weights, const struct ltv_value *values) {
@@ -416,6 +416,7 @@ static enum mi_status weigh(const struct fitting *f, struct sample *sample, size
     *weights = (struct ltv_weights){.scale = found.scale};
     for (size_t m = 0; m < count && status == MI_OK; m++) {
         weights->weight[members[m]] = found.weight[m];
+        weights->bend[members[m]] = found.bend[m];
     }
     return status;
 }

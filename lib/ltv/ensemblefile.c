@@ -204,6 +204,10 @@ static void write_members(struct mi_buffer *out, const struct mi_ltv_ensemble *e
         }
         mi_buffer_print(out, "%s{\"name\": \"%s\"", between, ltv_member_names[m]);
         mi_model_file_number(out, ", \"weight\": ", ensemble->weights.weight[m]);
+        const struct ltv_bend *bend = &ensemble->weights.bend[m];
+        mi_model_file_number(out, ", \"knee\": ", bend->knee);
+        mi_model_file_number(out, ", \"power\": ", bend->power);
+        mi_model_file_number(out, ", \"scale\": ", bend->scale);
         mi_buffer_string(out, ensemble->weights.weight[m] > 0
                                   ? ", \"heldout\": {"
                                   : ", \"note\": \"does not help the others\", \"heldout\": {");
@@ -294,6 +298,11 @@ static void read_members(struct mi_model_reading *reading, const json_t *root,
         ensemble->members[m] = true;
         ensemble->weights.weight[m] = mi_model_file_get_number(reading, object, "weight", 0, 1, false);
         sum += ensemble->weights.weight[m];
+        struct ltv_bend *bend = &ensemble->weights.bend[m];
+        bend->knee = mi_model_file_get_number(reading, object, "knee", 0, HUGE_VAL, true);
+        bend->knee = isnan(bend->knee) ? HUGE_VAL : bend->knee;
+        bend->power = mi_model_file_get_number(reading, object, "power", 0.1, 1, false);
+        bend->scale = mi_model_file_get_number(reading, object, "scale", 0, 1e6, false);
         read_heldout(reading, json_object_get(object, "heldout"), &ensemble->alone[m]);
     }
     if (!(fabs(sum - 1) < 1e-9)) {

@@ -465,7 +465,10 @@ static void predict_batch(const struct ltv_net *net, const float *w, const float
     for (size_t i = 0; i < count; i++) {
         put_input(net, w, values + i * net->width, codes + i * net->features, pass.input + i * net->inputs);
     }
-    forward(net, w, &pass, count);
+    /* Always a whole batch: the last digits of a product depend on how many rows it has, and those of a user
+     * must not depend on how many came with it. */
+    memset(pass.input + count * net->inputs, 0, (BATCH - count) * net->inputs * sizeof *pass.input);
+    forward(net, w, &pass, BATCH);
     for (size_t i = 0; i < count; i++) {
         struct outlook now = outlook_of(net, &starts[i], pass.output + i * OUTPUTS);
         double paying = 1 / (1 + exp(-now.odds));

@@ -11,7 +11,9 @@
 #define RMSE_SHARE    0.25
 #define TRUSTED_LOSS  1.25 /* of the best member's */
 #define TRUSTED_SHARE 0.5
-#define TOTAL_SLIP    0.1 /* share by which the total may be off before it is scaled */
+#define EQUAL_PULL    0.01 /* towards equal weights */
+#define KNEE          0.95 /* share of predictions below the knee */
+#define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled */
 enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000 };
 
 static enum mi_status no_memory(struct mi_error *error) {
@@ -86,10 +88,17 @@ enum mi_status ltv_score_of(const double *predicted, const double *actual, size_
     return MI_OK;
 }
 
+static double bent(const struct ltv_bend *bend, double value) {
+    if (value > bend->knee && bend->power != 1) {
+        value = bend->knee * pow(value / bend->knee, bend->power);
+    }
+    return bend->scale * value;
+}
+
 double ltv_stack_at(const struct ltv_weights *weights, const double *predictions, size_t members) {
     double sum = 0;
     for (size_t m = 0; m < members; m++) {
-        sum += weights->weight[m] > 0 ? weights->weight[m] * predictions[m] : 0;
+        sum += weights->weight[m] > 0 ? weights->weight[m] * bent(&weights->bend[m], predictions[m]) : 0;
     }
     return weights->scale * sum;
 }
@@ -102,6 +111,7 @@ struct search {
     double *blend;
     struct pair *pairs;
     double perfect;
+    struct ltv_bend bends[LTV_STACK_MOST];
     struct ltv_score least; /* the best single member's, of each */
     struct ltv_weights best;
     double best_loss;
@@ -143,14 +153,17 @@ static double loss_of(const struct search *search, const struct ltv_score *score
 
 static void consider(struct search *search, const int *parts) {
     struct ltv_weights weights = {.scale = 1};
+    double uneven = 0;
+    memcpy(weights.bend, search->bends, sizeof weights.bend);
     if (search->trusted != SIZE_MAX && parts[search->trusted] < TRUSTED_SHARE * search->steps) {
         return;
     }
     for (size_t m = 0; m < search->members; m++) {
         weights.weight[m] = (double)parts[m] / search->steps;
+        uneven += pow(weights.weight[m] - 1 / (double)search->members, 2);
     }
     struct ltv_score score = try(search, &weights);
-    double loss = loss_of(search, &score);
+    double loss = loss_of(search, &score) + EQUAL_PULL * uneven;
     if (loss < search->best_loss - 1e-12) {
         search->best_loss = loss;
         search->best = weights;
@@ -173,6 +186,48 @@ static void walk(struct search *search, int *parts, size_t member, int left) {
     }
 }
 
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The squared error of a member with this bend, once it is scaled to the actual total. */
+static double bend_error(const struct search *search, size_t member, struct ltv_bend *bend) {
+    double said = 0, total = 0, squares = 0;
+    bend->scale = 1;
+    for (size_t i = 0; i < search->count; i++) {
+        said += bent(bend, search->predictions[i * search->members + member]);
+        total += search->actual[i];
+    }
+    bend->scale = said > 0 && total > 0 ? total / said : 1;
+    for (size_t i = 0; i < search->count; i++) {
+        double error = bent(bend, search->predictions[i * search->members + member]) - search->actual[i];
+        squares += error * error;
+    }
+    return squares;
+}
+
+static void bend_member(struct search *search, size_t member) {
+    struct ltv_bend *best = &search->bends[member];
+    *best = (struct ltv_bend){HUGE_VAL, 1, 1};
+    if (member == search->trusted) {
+        return;
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        search->blend[i] = search->predictions[i * search->members + member];
+    }
+    qsort(search->blend, search->count, sizeof *search->blend, by_size);
+    double knee = search->blend[(size_t)(KNEE * (double)(search->count - 1))], least = HUGE_VAL;
+    for (int step = 20; step >= 10; step--) {
+        struct ltv_bend bend = {knee, step / 20.0, 1};
+        double squares = bend_error(search, member, &bend);
+        if (squares < least) {
+            least = squares;
+            *best = bend;
+        }
+    }
+}
+
 /* The best of each figure that a single member reaches, and whether the trusted one is to be trusted. */
 static void score_singles(struct search *search) {
     struct ltv_score scores[LTV_STACK_MOST] = {{0}};
@@ -180,6 +235,7 @@ static void score_singles(struct search *search) {
     search->least = (struct ltv_score){HUGE_VAL, HUGE_VAL, -HUGE_VAL, NAN};
     for (size_t m = 0; m < search->members; m++) {
         struct ltv_weights alone = {.scale = 1};
+        memcpy(alone.bend, search->bends, sizeof alone.bend);
         alone.weight[m] = 1;
         scores[m] = try(search, &alone);
         search->least.mae = fmin(search->least.mae, scores[m].mae);
@@ -198,6 +254,9 @@ static void find(struct search *search) {
     int parts[LTV_STACK_MOST] = {0};
     search->best_loss = HUGE_VAL;
     search->perfect = perfect_gain(search->actual, search->count, search->pairs);
+    for (size_t m = 0; m < search->members; m++) {
+        bend_member(search, m);
+    }
     score_singles(search);
     search->steps = COARSE;
     search->reach = -1;

@@ -20,17 +20,26 @@ struct ltv_score {
 enum mi_status ltv_score_of(const double *predicted, const double *actual, size_t count,
                             struct ltv_score *score, struct mi_error *error);
 
+/* A member's predictions as they are taken: those above `knee` grow more slowly, with a power of 1 or less,
+ * and all are scaled. What is exp() of something linear goes too far at the top where the data do not say
+ * otherwise. */
+struct ltv_bend {
+    double knee, power, scale;
+};
+
 struct ltv_weights {
+    struct ltv_bend bend[LTV_STACK_MOST];
     double weight[LTV_STACK_MOST]; /* 0 and above, sum 1 */
     double scale;                  /* of the weighted mean */
 };
 
 /* Weights for `members` predictions a row (count x members, row by row), that minimise
- *     MAE / least + (1 - Gini) / least + RMSE / least / 4
+ *     MAE / least + (1 - Gini) / least + RMSE / least / 4 + sum of (weight - 1 / members)^2 / 100
  * where `least` is that of the best single member. The absolute error and the order count in full; the
- * squared error a quarter, since a handful of users decide it. The scale brings the total to within 10 % of
- * the actual one. Search over the simplex in steps of 0.1, then of 0.025 around the best; of more than 20,000
- * rows every n-th is taken.
+ * squared error a quarter, since a handful of users decide it; what no data decide is shared. Each member is
+ * bent before (knee at its 95th percentile, the power of least squared error) and scaled to the actual total,
+ * but for `trusted`. The last scale brings the total to within 10 % of the actual one. Search over the
+ * simplex in steps of 0.1, then of 0.025 around the best; of more than 20,000 rows every n-th is taken.
  *
  * `trusted` (SIZE_MAX: none) is a member that was not learnt from these rows: it gets at least half of the
  * weight where its own loss is within a quarter of the best member's. What a user who is unlike all others
