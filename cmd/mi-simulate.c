@@ -8,7 +8,7 @@
 
 /* The options of all sub-commands; each reads some. */
 static struct {
-    unsigned long seed, campaigns, days, users, history;
+    unsigned long seed, campaigns, days, users, history, behaviour;
     double attributes, outliers;
     unsigned condition, noise;
     const char *start, *truth;
@@ -40,12 +40,14 @@ static const struct option_spec users_options[] = {
     {"history", 0, OPTION_COUNT, &options.history, 1, 36500, NULL, "N", "days over which users install",
      "365"},
     {"start", 0, OPTION_TEXT, &options.start, 0, 0, NULL, "DATE", "first install date", "2025-01-01"},
+    {"behaviour", 0, OPTION_COUNT, &options.behaviour, 0, MI_BEHAVIOUR_MOST, NULL, "N",
+     "columns of early behaviour, of which some tell what a user will be worth", "0"},
     {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
      "write the true mean LTV of each segment there", NULL},
     {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
     {.name = NULL}};
 
-#define COLUMN_LIMIT 24
+#define COLUMN_LIMIT (24 + MI_BEHAVIOUR_MOST)
 
 /* An output. Its columns are declared and filled in the same order. */
 struct table {
@@ -113,6 +115,7 @@ static enum mi_status open_simulation(struct simulation *simulation, struct mi_e
     struct mi_simulation what = {.seed = options.seed,
                                  .days = options.days,
                                  .history = options.history,
+                                 .behaviour = options.behaviour,
                                  .attributes = options.attributes,
                                  .outliers = options.outliers,
                                  .condition = (enum mi_simulation_condition)options.condition,
@@ -282,6 +285,9 @@ static enum mi_status each_user(struct simulation *simulation, struct mi_error *
         put_text(table, user.user_id);
         put_segment(table, &user.segment);
         put_date(table, user.install_date);
+        for (size_t column = 0; column < options.behaviour; column++) {
+            put_number(table, user.behaviour[column]);
+        }
         put_number(table, user.ltv_90d);
         status = put_row(table, error);
     }
@@ -305,7 +311,8 @@ static enum mi_status put_segments(struct simulation *simulation, struct mi_erro
 }
 
 static enum mi_status run_users(struct mi_error *error) {
-    static const char *const id[] = {"user_id", NULL}, *const seen[] = {"install_date", "ltv_90d", NULL};
+    static const char *const id[] = {"user_id", NULL}, *const installed[] = {"install_date", NULL},
+                             *const seen[] = {"ltv_90d", NULL};
     struct simulation simulation = {.simulator = NULL};
     options.days = 1;
     enum mi_status status = open_simulation(&simulation, error);
@@ -314,6 +321,14 @@ static enum mi_status run_users(struct mi_error *error) {
     }
     if (status == MI_OK) {
         status = declare(&simulation.rows, segment_columns, error);
+    }
+    if (status == MI_OK) {
+        status = declare(&simulation.rows, installed, error);
+    }
+    for (size_t column = 0; column < options.behaviour && status == MI_OK; column++) {
+        char name[32];
+        const char *const names[] = {mi_simulator_behaviour_name(column, name), NULL};
+        status = declare(&simulation.rows, names, error);
     }
     if (status == MI_OK) {
         status = declare(&simulation.rows, seen, error);

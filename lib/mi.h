@@ -387,6 +387,8 @@ enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *not
 void mi_cac_fit_free(struct mi_cac_fit *fit);
 
 enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_model **model,
+                               struct mi_error *error);
 enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
 void mi_cac_model_free(struct mi_cac_model *model);
 
@@ -473,6 +475,25 @@ double mi_curve_second_derivative(const struct mi_curve *curve, double spend);
  * text order: with `curve_cov` the variance of users by the delta method. */
 size_t mi_curve_parameter_count(const struct mi_curve *curve);
 void mi_curve_gradient(const struct mi_curve *curve, double spend, double *gradient);
+/* How sure a curve is. curve_cov is the lower triangle of the covariance of its log parameters, in text
+ * order, by spaces: so many numbers (0 for points, and for a mix of more than 12 parameters: no covariance).
+ */
+#define MI_CURVE_COVARIANCE_LIMIT 78
+size_t mi_curve_covariance_size(const struct mi_curve *curve);
+/* Reads them; MI_BAD_RECORD: too many, too few, no numbers, a variance below 0. */
+enum mi_status mi_curve_covariance_parse(struct mi_text text, const struct mi_curve *curve,
+                                         double triangle[MI_CURVE_COVARIANCE_LIMIT], struct mi_error *error);
+/* Standard deviation of log users (log CPA has the same) and of the log slope (log marginal CPA) at a spend,
+ * by the delta method; NaN without users or covariance. */
+double mi_curve_log_users_sd(const struct mi_curve *curve, const double *triangle, double spend);
+double mi_curve_log_slope_sd(const struct mi_curve *curve, const double *triangle, double spend);
+/* So many standard deviations to either side hold this probability of a normal. */
+double mi_curve_interval_z(double probability);
+/* Interval of a period's counted users: the mean's own uncertainty, the day's dispersion (variance = mean +
+ * dispersion * mean^2) and counting together, by a negative binomial of that mean and variance. */
+void mi_curve_outcome(double mean, double log_sd, double dispersion, double probability, double *low,
+                      double *high);
+
 /* The last spend of points (of any part, for a mix); NaN where there are none. */
 double mi_curve_last_point(const struct mi_curve *curve);
 
@@ -489,13 +510,14 @@ double mi_curve_best_spend(const struct mi_curve *curve, double ltv, double rate
  * a weekday factor, with variance poisson * mean + dispersion * mean^2 and a share of outliers. What a
  * campaign does not tell comes from the portfolio (and from the campaign's group within it): every parameter
  * has a normal prior, in logs, whose centre and spread are learnt from all campaigns (empirical Bayes, EM;
- * Efron & Morris 1975, Laird & Louis 1987). Weighted least squares by GSL's trust region, reweighted for
- * outliers and variance until it stands. What could not be fitted falls back to the portfolio and says so. */
+ * Efron & Morris 1975, Laird & Louis 1987); a smooth misfit about the family's curve is a Gaussian process
+ * (Kennedy & O'Hagan 2001). Quasi-likelihood, reweighted for outliers and variance until it stands, the shape
+ * integrated over a grid. What could not be fitted falls back to the portfolio and says so. */
 struct mi_curve_fit;
 
 struct mi_curve_fit_options {
     bool any_family;             /* take the family that extrapolates best in the portfolio's own backtest */
-    enum mi_curve_family family; /* else this one: MI_CURVE_HILL, MI_CURVE_MM or MI_CURVE_EXP */
+    enum mi_curve_family family; /* else this one; points and mix cannot be fitted */
     bool sum_duplicates;         /* add up the rows of a campaign and date, instead of refusing them */
     unsigned long threads;       /* 0: one */
 };
@@ -893,6 +915,158 @@ struct mi_elasticity {
 };
 struct mi_elasticity mi_forecast_elasticity(const struct mi_series *revenue, const struct mi_series *spend);
 
+/* ---- predictions of value against what came ---- */
+
+struct mi_ltv_pair {
+    double predicted, actual;
+    double low, high; /* NaN: no interval */
+};
+
+struct mi_ltv_scores {
+    double n, mean_predicted, mean_actual;
+    double mae, rmse;
+    double wape;  /* percent: sum of |error| / sum of |actual| */
+    double ratio; /* sum of predicted / sum of actual */
+    double gini;  /* area of the gain curve over that of the perfect order, ties averaged; NaN: not defined */
+    double spearman; /* rank correlation */
+    double pinball;  /* mean of the losses of low and high as the quantiles (1 -+ level) / 2 */
+    double intervals,
+        coverage; /* rows with an interval whose upper end is above 0, and share of these inside */
+    double width; /* their mean width */
+};
+
+/* Scores of all pairs, and of tenths from the lowest predictions to the highest (deciles may be NULL; there
+ * n, means, mae, rmse, wape, ratio are of the tenths of all pairs, the figures of intervals of the tenths of
+ * those with an interval above 0; the others NaN). Equal predictions stay in the order that they came in.
+ * Nothing judged: MI_BAD_INPUT. */
+enum mi_status mi_ltv_evaluate(const struct mi_ltv_pair *pairs, size_t count, double level,
+                               struct mi_ltv_scores *all, struct mi_ltv_scores deciles[10],
+                               struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * cohorts: what young ones will have brought (lib/forecast)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_COHORT_AGE_MOST 730 /* days */
+
+/* Users who came on one day, from one source. */
+struct mi_cohort {
+    int32_t install_date;
+    size_t group;          /* the narrowest that it belongs to */
+    double users;          /* above 0; where not known, 1 for every cohort */
+    size_t age;            /* observed whole: the days of age 0 to this */
+    const double *revenue; /* of each of these days */
+};
+
+struct mi_cohort_options {
+    const size_t *targets; /* ages asked for, rising, at most MI_COHORT_AGE_MOST */
+    size_t target_count;
+    double level; /* of the intervals */
+};
+
+struct mi_cohorts;
+
+/* Learns from cohorts how revenue develops with age, and forecasts each to the target ages. Groups form a
+ * tree: parent[g] is the group around g and has a lower number; group 0, of all, is its own. Chain-ladder
+ * factors shrunk along the tree, a power curve of age at its top (retention times value), and Bornhuetter and
+ * Ferguson's (1972) way to believe the revenue seen so far only as far as it carries; strength of both, and
+ * ladder or curve, are what errs least in a cross-validation by blocks of install dates, for each target and
+ * age. Intervals are quantiles of its errors. Deterministic. Cohorts are borrowed for the call only.
+ * MI_BAD_ARGUMENT where there is nothing to learn from. */
+enum mi_status mi_cohorts_learn(const struct mi_cohort *cohorts, size_t count, const size_t *parent,
+                                size_t groups, const struct mi_cohort_options *options,
+                                struct mi_cohorts **learnt, struct mi_error *error);
+void mi_cohorts_free(struct mi_cohorts *learnt);
+
+/* Revenue of cohort `number` cumulated to the end of age `age`: as observed where it is that old. low and
+ * high are missing where too few cohorts have reached the age to say. *ladder (may be NULL): by factors
+ * rather than by the curve. */
+void mi_cohort_revenue(const struct mi_cohorts *learnt, size_t number, size_t age,
+                       struct mi_forecast_range *range, bool *ladder);
+/* The age at whose end the revenue reaches `cost`: predicted, and by the two ends of the interval; missing
+ * where that is not before the last target. */
+void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double cost,
+                       struct mi_forecast_range *range);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * ltv: an ensemble on users' behaviour (lib/ltv)
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Members: boosted trees grown leaf by leaf (Tweedie loss) and by depth (paying at all, then how much), a
+ * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), and a prediction that came with
+ * the data. All but the last start from a linear model of the same form. Weights are those that do best on
+ * out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
+struct mi_ltv_ensemble;
+
+struct mi_ltv_ensemble_options {
+    const char *target;   /* column to predict: money, 0 and above */
+    const char *features; /* columns by commas; NULL: all that can be */
+    const char *exclude;  /* columns by commas that are no features; NULL: none */
+    const char *time;     /* column of dates or numbers: validation on the latest; NULL: any fold */
+    const char *segment;  /* column by whose values intervals are set apart; NULL: none */
+    const char *given;    /* column that is a prediction of the target; NULL: none */
+    const char *members;  /* of leaf, depth, net, given, by commas; NULL: all */
+    int32_t cut;          /* dates after it tell of the future; MI_DATE_MISSING: none */
+    bool allow_leak;      /* a feature that alone tells the target is said, not refused */
+    uint64_t seed;
+    unsigned threads;
+};
+
+/* Fits it to a table that was read whole. MI_BAD_INPUT: a target that is missing, negative, constant or all
+ * 0, too few users, a column that leaks. Same table, options and seed: the same model, whatever `threads`. */
+enum mi_status mi_ltv_ensemble_fit(struct mi_reader *reader, const struct mi_batch *users,
+                                   const struct mi_ltv_ensemble_options *options,
+                                   const struct mi_notes *notes, struct mi_ltv_ensemble **ensemble,
+                                   struct mi_error *error);
+void mi_ltv_ensemble_free(struct mi_ltv_ensemble *ensemble);
+
+enum mi_status mi_ltv_ensemble_write(const struct mi_ltv_ensemble *ensemble, const char *path,
+                                     struct mi_error *error);
+/* A model file of the kind "ensemble"; all that is in it is checked. */
+enum mi_status mi_ltv_ensemble_of(const struct mi_model_file *file, struct mi_ltv_ensemble **ensemble,
+                                  struct mi_error *error);
+
+/* Says what was fitted: members, weights, what was held out. */
+void mi_ltv_ensemble_say(const struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes);
+
+const char *mi_ltv_ensemble_target(const struct mi_ltv_ensemble *ensemble);
+size_t mi_ltv_ensemble_feature_count(const struct mi_ltv_ensemble *ensemble);
+const char *mi_ltv_ensemble_feature(const struct mi_ltv_ensemble *ensemble, size_t feature);
+
+/* Finds the features in a stream. Those that are not there are missing in every row, which is said; without
+ * any of them MI_BAD_INPUT. */
+enum mi_status mi_ltv_ensemble_open(struct mi_ltv_ensemble *ensemble, struct mi_reader *reader,
+                                    const struct mi_notes *notes, struct mi_error *error);
+/* Takes a row into the block to be predicted; MI_BAD_RECORD: a cell is no number, the row is not in. */
+enum mi_status mi_ltv_ensemble_row(struct mi_ltv_ensemble *ensemble, const struct mi_batch *batch, size_t row,
+                                   struct mi_error *error);
+/* Predicts the block; mi_ltv_ensemble_user() then tells of its rows. */
+enum mi_status mi_ltv_ensemble_predict(struct mi_ltv_ensemble *ensemble, struct mi_error *error);
+/* Empties the block. */
+void mi_ltv_ensemble_clear(struct mi_ltv_ensemble *ensemble);
+
+struct mi_ltv_user {
+    double ltv;       /* mean */
+    double low, high; /* narrowest set that holds `level`; from 0 where zero is likely */
+};
+
+size_t mi_ltv_ensemble_rows(const struct mi_ltv_ensemble *ensemble); /* of the block */
+struct mi_ltv_user mi_ltv_ensemble_user(const struct mi_ltv_ensemble *ensemble, size_t row, double level);
+/* A quantile of a row's distribution. */
+double mi_ltv_ensemble_quantile(const struct mi_ltv_ensemble *ensemble, size_t row, double share);
+
+/* What moved the block's predictions most: for each row `most` features by the size of their contribution
+ * (SHAP values of the trees) to the logarithm of the prediction; rows x most. */
+struct mi_ltv_reason {
+    size_t feature;
+    double factor; /* by which it multiplies the prediction */
+};
+enum mi_status mi_ltv_ensemble_explain(struct mi_ltv_ensemble *ensemble, size_t most,
+                                       struct mi_ltv_reason *reasons, struct mi_error *error);
+
+/* Says what of the stream was not as at the fit: new categories, numbers that are distributed otherwise. */
+void mi_ltv_ensemble_close(struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes);
+
 /* ---------------------------------------------------------------------------------------------------------
  * accuracy: predictions against actuals (lib/accuracy)
  * ------------------------------------------------------------------------------------------------------ */
@@ -975,6 +1149,24 @@ struct mi_accuracy_change {
  * with no true change the chance that any is called broken is at most `significance`. Larger is worse but for
  * bias (its size), direction (smaller) and coverage (distance from `level`). */
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
+
+/* Whether a challenger predicts better than a champion by more than noise: losses of both for the same
+ * things. The mean difference is judged twice, by days (Diebold and Mariano 1995, Bartlett weights over the
+ * longest horizon, the correction and t distribution of Harvey, Leybourne and Newbold 1997) and by campaigns
+ * (clusters), and the more doubtful of the two counts. */
+struct mi_duel;
+struct mi_duel_result {
+    uint64_t n, n_days, n_campaigns;
+    double champion, challenger; /* mean losses */
+    double difference;           /* challenger - champion: below 0, the challenger is better */
+    double error;                /* its standard error; NaN: too little to say */
+    double chance;               /* of a difference as large either way by noise alone; NaN: cannot be said */
+};
+enum mi_status mi_duel_new(struct mi_duel **duel, struct mi_error *error);
+enum mi_status mi_duel_add(struct mi_duel *duel, struct mi_text campaign, int32_t date, double horizon,
+                           double champion, double challenger, struct mi_error *error);
+enum mi_status mi_duel_finish(struct mi_duel *duel, struct mi_duel_result *result, struct mi_error *error);
+void mi_duel_free(struct mi_duel *duel);
 
 /* ---------------------------------------------------------------------------------------------------------
  * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
@@ -1079,6 +1271,8 @@ struct mi_stored_prediction {
     double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
                       forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
                       not known */
+    double
+        actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
@@ -1529,8 +1723,79 @@ enum mi_status mi_explore(const struct mi_allocation_problem *problem,
 void mi_exploration_clear(struct mi_exploration *exploration);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * monitor: when reality leaves the prediction (lib/monitor)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_watch_kind {
+    MI_WATCH_COST,  /* counts; what rises is expected / observed: a CPA */
+    MI_WATCH_COUNT, /* counts: users */
+    MI_WATCH_RATIO  /* observed / expected, about normal: a ROAS */
+};
+
+struct mi_watch_options {
+    enum mi_watch_kind kind;
+    double threshold;    /* variance that matters: 0.2, -0.15, -0.25 */
+    double noise;        /* of counts: variance = mean + noise * mean^2; of a ratio: its standard deviation */
+    double false_alarms; /* a day, where all goes as predicted: at most so many */
+    bool plain;          /* no test: a day beyond the threshold is enough */
+};
+
+/* A sequential test, day by day: as predicted against a variance a quarter beyond the threshold, by the
+ * Shiryaev-Roberts statistic R = (1 + R) * likelihood ratio, which is alarmed at A. R - days is a martingale
+ * while all goes as predicted, so that the mean time between false alarms is at least A (Pollak 1985); A is
+ * lowered by what the statistic overshoots (exp(-0.583 d), d the size of a day's step in standard deviations:
+ * Siegmund 1985, 10.2). An alarm also needs the variance since the change to be beyond the threshold. The
+ * same test the other way round closes it. */
+struct mi_watch {
+    struct mi_watch_options options;
+    double statistic;
+    bool open;
+    size_t days;               /* since the likeliest change */
+    double expected, observed; /* sums of these days; of a ratio means over `days` are what counts */
+    double evidence;           /* log likelihood ratio of these days */
+};
+
+void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options);
+/* One more day; what is missing changes nothing. true: the alarm opened or closed, see watch->open. */
+bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
+/* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
+double mi_watch_variance(const struct mi_watch *watch);
+
+/* The noise of counts about what was expected: the dispersion at which half the squared standard scores lie
+ * below the median of a chi-squared, so that days out of line do not count. NaN: fewer than 10 of them. */
+double mi_watch_noise(const double *expected, const double *observed, size_t count);
+/* The same of ratios: 1.4826 times their median distance from their median. */
+double mi_watch_spread(const double *ratios, size_t count);
+
+#define MI_CAUSES_MOST 8
+
+/* A likely cause of a variance. */
+struct mi_cause {
+    const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
+                         season */
+    double share;     /* of the variance's logarithm that it explains */
+    char evidence[160];
+};
+
+/* What is known of a campaign's days, oldest first; NaN: not known. */
+struct mi_monitored_day {
+    int32_t date;
+    double spend, users, revenue, impressions, clicks, frequency;
+};
+
+/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
+ * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
+ * against the four weeks before and only where more than two standard errors changed; the same days a year
+ * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
+ * the same network, NaN for none. Returns their number, MI_CAUSES_MOST at most. */
+size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
+                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
+
+/* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
  * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_BEHAVIOUR_MOST 200
 
 /* How the spends of a campaign lie to its half saturation, and what family its curve is of. */
 enum mi_simulation_condition {
@@ -1553,6 +1818,7 @@ struct mi_simulation {
     size_t days;       /* 1 and more */
     size_t history;    /* days over which users install, 1 and more */
     double attributes; /* 0 to 1: share of the curves' variance that the campaigns' attributes explain */
+    size_t behaviour;  /* columns of users' behaviour, 0 to MI_BEHAVIOUR_MOST */
     double outliers;   /* share of days whose conversions are multiplied by 0 to 0.3 or 2.5 to 5 */
     enum mi_simulation_condition condition;
     enum mi_simulation_noise noise;
@@ -1592,6 +1858,7 @@ struct mi_simulated_user {
     struct mi_simulated_segment segment;
     int32_t install_date;
     double ltv_90d; /* accrued by the end of the history: a user younger than 90 days has a part of it */
+    const double *behaviour; /* columns asked for, NaN: missing; borrowed until the next user */
 };
 
 /* A portfolio of campaigns and its users with known truth. Half saturation is log-uniform 500 to 30,000, CPA
@@ -1610,6 +1877,9 @@ enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t numb
 
 /* The next user. */
 void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user *user);
+
+/* The name of a column of behaviour, from 0; written into `out`. */
+const char *mi_simulator_behaviour_name(size_t column, char out[32]);
 
 /* All segments there are, in a fixed order. */
 size_t mi_simulator_segment_count(const struct mi_simulator *simulator);

@@ -94,13 +94,16 @@ static void print_choices(void *context, const struct option_spec *option, bool 
     (void)own;
     if (!option->choices)
         return;
-    printf("    --%s) words='", option->name);
+    printf("    --%s", option->name);
+    if (option->letter)
+        printf("|-%c", option->letter);
+    printf(") words='");
     for (const char *at = option->choices; *at; at++)
         putchar(*at == '|' ? ' ' : *at);
     printf("' ;;\n");
 }
 
-/* The words after "--name=", and the options, of one command. */
+/* The words after "--name=", "--name" or "-n", and the options, of one command. */
 static void print_command(const struct command *command, bool first) {
     if (first)
         printf("  *)\n    options='");
@@ -122,14 +125,15 @@ void completion_print(const struct program *program) {
     printf("  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options words='' "
            "option=''\n"
            "  if [ \"$word\" = = ]; then option=$before word=''\n"
-           "  elif [ \"$before\" = = ]; then option=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+           "  elif [ \"$before\" = = ]; then option=${COMP_WORDS[COMP_CWORD-2]}\n"
+           "  else option=$before; fi\n"
            "  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]-} \" in\n");
     for (const struct command *command = program->commands + 1; program->commands[0].name && command->name;
          command++)
         print_command(command, false);
     print_command(program->commands, true);
     printf("  esac\n"
-           "  if [ -n \"$option\" ]; then mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+           "  if [ -n \"$words\" ]; then mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
            "  elif [ \"${word:0:1}\" = - ]; then\n"
            "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
            "    [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace\n");

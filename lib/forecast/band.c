@@ -121,27 +121,46 @@ static void collect_totals(const struct backtests *b, double step, struct errors
 
 /* ---- quantiles ---- */
 
-static int compare(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+/* Moves the value that a sort would put at `rank` there, smaller ones before it (Hoare's selection). */
+static double select_rank(double *values, size_t n, size_t rank) {
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = values[rank];
+        size_t i = low, k = high;
+        do {
+            while (values[i] < pivot)
+                i++;
+            while (values[k] > pivot)
+                k--;
+            if (i <= k) {
+                double swapped = values[i];
+                values[i++] = values[k];
+                values[k] = swapped;
+                if (k == 0)
+                    break;
+                k--;
+            }
+        } while (i <= k);
+        if (k < rank)
+            low = i;
+        if (rank < i)
+            high = k;
+    }
+    return values[rank];
 }
 
-/* Quantile of n sorted values, as conformal prediction takes it: of n + 1. */
-static double quantile(const double *sorted, size_t n, double p) {
-    double at = p * (double)(n + 1) - 1;
-    if (at <= 0)
-        return sorted[0];
-    if (at >= (double)(n - 1))
-        return sorted[n - 1];
+/* Quantile of n values, as conformal prediction takes it: of n + 1. Reorders them. */
+static double quantile(double *values, size_t n, double p) {
+    double at = fmin((double)(n - 1), fmax(0, p * (double)(n + 1) - 1));
     size_t below = (size_t)at;
-    return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
+    double value = select_rank(values, n, below), share = at - (double)below;
+    return share > 0 ? value + share * (select_rank(values, n, below + 1) - value) : value;
 }
 
 bool errors_interval(struct errors *errors, double level, double blocks, double *low, double *high) {
     if (errors->count < ERRORS_LEAST)
         return false;
     double wide = fmin(fmax(level, LEVEL_MOST), level * (1 + WIDEN / fmax(1, blocks)));
-    qsort(errors->value, errors->count, sizeof *errors->value, compare);
     *low = quantile(errors->value, errors->count, (1 - wide) / 2);
     *high = quantile(errors->value, errors->count, (1 + wide) / 2);
     return true;

@@ -16,6 +16,7 @@
 #define BACKTEST_LEAST 28   /* days of a series from which weights are found by backtest */
 #define HALF_LIFE      150  /* days: what an error that old counts half */
 #define WEIGHT_LITTLE  0.01 /* of the largest weight: not worth the pass */
+#define MANY_ORIGINS   80   /* from which every other one is enough to take losses at */
 #define LOSS_LITTLE    1e-12
 #define ZEROS          0.03 /* share on live days from which a series is intermittent */
 #define WALK_RATIO     2.2 /* E|difference of a week| / E|difference of a day|; a pure walk has the root of 7 */
@@ -169,7 +170,13 @@ static void weigh_by_loss(struct backtest *b, const struct expert *experts, size
     size_t cells = b->combination->origins * SEGMENTS;
     double loss[EXPERTS_MOST][SEGMENTS];
     ask.receive = take_losses;
+    if (b->combination->origins >= MANY_ORIGINS)
+        ask.apart *= 2;
+    unsigned char phase[SAMPLED];
+    for (size_t k = 0; k < b->sampled; k++)
+        phase[k] = (unsigned char)(sampled[k] % WEEK);
     ask.step = sampled;
+    ask.phase = phase;
     ask.steps = b->sampled;
     for (size_t e = 0; e < count; e++) {
         for (size_t i = 0; i < cells; i++)
@@ -298,6 +305,7 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     struct expert experts[EXPERTS_MOST];
     struct backtest b = {.series = series, .combination = c};
     size_t count = expert_list(experts), step[FARTHEST];
+    unsigned char phase[FARTHEST];
     lay_out(series, ahead, c);
     const size_t rows = c->origins + 1;
     c->path = calloc(rows * ahead, sizeof *c->path);
@@ -313,11 +321,13 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     b.recent = b.sum_weights + rows * SEGMENTS;
     for (size_t i = 0; i < c->origins; i++)
         b.recent[i] = exp2(-(double)((c->origins - i) * c->apart) / HALF_LIFE);
-    for (size_t h = 0; h < ahead; h++)
+    for (size_t h = 0; h < ahead; h++) {
         step[h] = h + 1;
+        phase[h] = (unsigned char)(step[h] % WEEK);
+    }
     while (b.sampled < SAMPLED && sampled[b.sampled] <= ahead)
         b.sampled++;
-    const struct asking ask = {c->first, c->apart, step, ahead, take_path, &b};
+    const struct asking ask = {c->first, c->apart, step, phase, ahead, take_path, &b};
     if (c->kind == MI_FORECAST_REGULAR)
         weigh_by_loss(&b, experts, count, ask);
     else

@@ -21,13 +21,30 @@ static bool asked(const struct asking *asking, const struct series *series, size
     return day + 1 == series->days || (day >= asking->first && (day - asking->first) % asking->apart == 0);
 }
 
+/* The weekday of the k-th day asked for, from the weekday of the origin. */
+static inline size_t weekday_ahead(const struct asking *asking, size_t weekday, size_t k) {
+    size_t w = weekday + asking->phase[k];
+    return w < WEEK ? w : w - WEEK;
+}
+
 static void answer(const struct expert *expert, const struct series *series, const struct asking *asking,
                    size_t day, double *path) {
+    const size_t weekday = weekday_of(series, day);
+    double logarithm[WEEK],
+        value[WEEK]; /* of the weekday's last: without a trend it is the same week after week */
+    for (size_t w = 0; w < WEEK; w++)
+        logarithm[w] = NAN;
     for (size_t k = 0; k < asking->steps; k++) {
-        if (!series->live[weekday_of(series, day + asking->step[k])])
+        const size_t w = weekday_ahead(asking, weekday, k);
+        if (!series->live[w]) {
             path[k] = 0;
-        else if (expert->logs)
-            path[k] = exp(path[k]);
+        } else if (expert->logs) {
+            if (path[k] != logarithm[w]) {
+                logarithm[w] = path[k];
+                value[w] = exp(path[k]);
+            }
+            path[k] = value[w];
+        }
     }
     asking->receive(asking->context, day, path);
 }
@@ -135,7 +152,7 @@ static void run_walk(const struct expert *expert, const struct series *series, c
         double drift = drift_over(expert, z, t, first_day, first, level);
         for (size_t k = 0; k < asking->steps; k++)
             path[k] = level + drift * (double)asking->step[k] +
-                      expert->profile * season[weekday_of(series, t + asking->step[k])];
+                      expert->profile * season[weekday_ahead(asking, w, k)];
         answer(expert, series, asking, t, path);
     }
 }
@@ -191,7 +208,7 @@ static void run_weekday_mean(const struct expert *expert, const struct series *s
                 known++;
             }
         for (size_t k = 0; k < asking->steps; k++) {
-            double mean = of[weekday_of(series, t + asking->step[k])];
+            double mean = of[weekday_ahead(asking, weekday_of(series, t), k)];
             path[k] = !isnan(mean) ? mean : known > 0 ? all / (double)known : 0;
         }
         answer(expert, series, asking, t, path);
@@ -291,8 +308,9 @@ size_t expert_list(struct expert *experts) {
             for (size_t i = 0; i < 4; i++)
                 experts[n++] = (struct expert){
                     .kind = EXPERT_WALK, .logs = logs, .profile = profile ? 0.7 : 0, .span = spans[i]};
-        for (size_t i = 0; i < 4; i++)
-            experts[n++] = (struct expert){.kind = EXPERT_WEEKDAY_MEAN, .logs = logs, .weeks = weeks[i]};
+        for (size_t i = 0; i < COUNT(weeks); i++)
+            if (!logs || weeks[i] == 8 || weeks[i] == WEEKS_LONGEST)
+                experts[n++] = (struct expert){.kind = EXPERT_WEEKDAY_MEAN, .logs = logs, .weeks = weeks[i]};
         for (size_t i = 0; i < 2; i++)
             experts[n++] =
                 (struct expert){.kind = EXPERT_YEAR, .logs = logs, .weeks = i, .profile = i ? 0.7 : 1};

@@ -55,6 +55,7 @@ typedef void expert_receiver(void *context, size_t origin, const double *path);
 struct asking {
     size_t first, apart;
     const size_t *step;
+    const unsigned char *phase; /* step[k] modulo 7 */
     size_t steps;
     expert_receiver *receive;
     void *context;

@@ -89,6 +89,9 @@ static enum mi_status make_matrix(const struct mi_boost_data *data, unsigned thr
     if (good && data->weights != NULL) {
         good = XGDMatrixSetFloatInfo(*matrix, "weight", data->weights, data->rows) == 0;
     }
+    if (good && data->margins != NULL) {
+        good = XGDMatrixSetFloatInfo(*matrix, "base_margin", data->margins, data->rows) == 0;
+    }
     return good ? MI_OK : fault(MI_NUMERIC, error);
 }
 
@@ -362,12 +365,14 @@ static void describe(const float *values, size_t rows, size_t columns, char *out
              (unsigned long long)(uintptr_t)values, rows, columns);
 }
 
-enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
-                                struct mi_error *error) {
+static enum mi_status predict(struct mi_boost *boost, const float *values, size_t rows, bool margin,
+                              float *out, struct mi_error *error) {
     /* The bare word NaN and cache_id are needed. */
-    static const char config[] = "{\"type\": 0, \"training\": false, \"iteration_begin\": 0, "
-                                 "\"iteration_end\": 0, \"strict_shape\": false, \"missing\": NaN, "
-                                 "\"cache_id\": 0}";
+    static const char *const configs[] = {
+        "{\"type\": 0, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+        "\"strict_shape\": false, \"missing\": NaN, \"cache_id\": 0}",
+        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+        "\"strict_shape\": false, \"missing\": NaN, \"cache_id\": 0}"};
     char block[160];
     if (rows == 0) {
         return MI_OK;
@@ -380,7 +385,8 @@ enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, siz
     const bst_ulong *shape;
     bst_ulong dimensions;
     const float *result;
-    if (XGBoosterPredictFromDense(boost->handle, block, config, NULL, &shape, &dimensions, &result) != 0) {
+    if (XGBoosterPredictFromDense(boost->handle, block, configs[margin], NULL, &shape, &dimensions,
+                                  &result) != 0) {
         return fault(MI_NUMERIC, error);
     }
     if (dimensions < 1 || shape[0] != rows) {
@@ -388,6 +394,16 @@ enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, siz
     }
     memcpy(out, result, rows * sizeof *out);
     return MI_OK;
+}
+
+enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                                struct mi_error *error) {
+    return predict(boost, values, rows, false, out, error);
+}
+
+enum mi_status mi_boost_margin(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                               struct mi_error *error) {
+    return predict(boost, values, rows, true, out, error);
 }
 
 enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *values, size_t rows, float *out,

@@ -27,6 +27,9 @@ struct mi_boost_data {
     const float *labels;
     const float *weights;     /* NULL: all 1 */
     const char *const *names; /* of the columns, kept in the model; NULL: f0, f1, ... */
+    const float *margins;     /* where boosting starts in each row, before the link; NULL: base_score.
+                                 mi_boost_predict() knows nothing of it: with base_score at the link's zero
+                                 what it says is to be combined with the row's own margin */
 };
 
 /* First and second derivative of the loss by the margin, one each a row; second above 0. */
@@ -76,6 +79,10 @@ size_t mi_boost_columns(const struct mi_boost *boost);
  * training data in their order. */
 enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
                                 struct mi_error *error);
+
+/* The same before the objective's link: what the trees add up to, and the margin of base_score. */
+enum mi_status mi_boost_margin(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                               struct mi_error *error);
 
 /* Contributions (SHAP, Lundberg et al. 2018) to the margin: columns + 1 a row, the last is the base. */
 enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *values, size_t rows, float *out,

@@ -127,6 +127,6 @@ void mi_date_format(int32_t days, char *out) {
 }
 
 int mi_date_weekday(int32_t days) {
-    int weekday = (int)((days + 3) % 7); /* 1970-01-01 was a Thursday */
+    int weekday = (days % 7 + 3) % 7; /* 1970-01-01 was a Thursday */
     return weekday < 0 ? weekday + 7 : weekday;
 }

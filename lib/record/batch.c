@@ -190,7 +190,7 @@ enum mi_status mi_batch_index(const struct mi_batch *batch, size_t column, struc
     }
     if (status != MI_OK) {
         mi_index_free(made);
-        return status == MI_BAD_RECORD ? MI_BAD_INPUT : status;
+        return mi_bad_input(status, error);
     }
     *index = made;
     return MI_OK;

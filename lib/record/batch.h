@@ -81,6 +81,17 @@ struct mi_reader {
     struct mi_rejects rejects;
 };
 
+/* A bad record where none can be left out is bad input. */
+static inline enum mi_status mi_bad_input(enum mi_status status, struct mi_error *error) {
+    if (status != MI_BAD_RECORD) {
+        return status;
+    }
+    if (error != NULL) {
+        error->code = MI_BAD_INPUT;
+    }
+    return MI_BAD_INPUT;
+}
+
 /* Raw bytes of a cell; data NULL where absent. */
 static inline struct mi_text mi_batch_raw(const struct mi_batch *batch, size_t row, size_t column) {
     if (column >= batch->stride) {

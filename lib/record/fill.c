@@ -239,14 +239,31 @@ static bool batch_full(const struct mi_reader *reader) {
     return !reader->options.whole && reader->batch.count * reader->batch.stride > CELL_LIMIT;
 }
 
+/* Whether the first physical line of the record at `start` is in the buffer. */
+static bool line_is_whole(const struct mi_reader *reader) {
+    size_t left = reader->end - reader->start;
+    return reader->ended || memchr(reader->buffer + reader->start, '\n', left) != NULL;
+}
+
+static bool too_long(const struct mi_reader *reader) {
+    return reader->end - reader->start > MI_RECORD_LIMIT;
+}
+
+/* A record that does not end: its first line can be taken out, but not a line that itself does not end. */
+static enum mi_status report_too_long(const struct mi_reader *reader, struct mi_error *error) {
+    return mi_input_fault(reader, reader->line, error, line_is_whole(reader) ? MI_BAD_RECORD : MI_BAD_INPUT,
+                          "a record longer than 16 MiB (a quote that is not closed?)");
+}
+
 /* Scans the records that are whole in the buffer. */
 static enum mi_status scan_buffer(struct mi_reader *reader, struct mi_error *error) {
     while (reader->start < reader->end && !batch_full(reader)) {
         struct mi_scan scan;
         reader->scanned.count = 0;
         enum mi_status status = MI_OK;
-        switch (reader->scan(reader->buffer, reader->start, reader->end, reader->ended, &reader->scanned,
-                             &scan)) {
+        enum mi_scan_result result =
+            reader->scan(reader->buffer, reader->start, reader->end, reader->ended, &reader->scanned, &scan);
+        switch (result) {
         case MI_SCAN_ROW:
             status = take_record(reader, &scan, error);
             break;
@@ -255,23 +272,20 @@ static enum mi_status scan_buffer(struct mi_reader *reader, struct mi_error *err
             reader->line += scan.lines;
             break;
         case MI_SCAN_BAD:
-            status = mi_scan_report(reader, &scan, error);
+        case MI_SCAN_MORE:
+            if (result == MI_SCAN_BAD && line_is_whole(reader)) {
+                status = mi_scan_report(reader, &scan, error);
+            } else if (!too_long(reader)) {
+                return MI_OK; /* of a bad line too the rest is needed: it would pass for a record */
+            } else {
+                status = report_too_long(reader, error);
+            }
             if (status == MI_BAD_RECORD && reader->rejecting) {
                 status = skip_bad(reader, error);
             }
             break;
         case MI_SCAN_NO_MEMORY:
             return mi_no_memory(error);
-        case MI_SCAN_MORE:
-            if (reader->end - reader->start <= MI_RECORD_LIMIT) {
-                return MI_OK;
-            }
-            status = mi_input_fault(reader, reader->line, error, MI_BAD_RECORD,
-                                    "a record longer than 16 MiB (a quote that is not closed?)");
-            if (reader->rejecting) {
-                status = skip_bad(reader, error);
-            }
-            break;
         }
         if (status != MI_OK) {
             return status;

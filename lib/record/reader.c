@@ -180,7 +180,7 @@ static enum mi_status read_header(struct mi_reader *reader, struct mi_error *err
     if (result != MI_SCAN_ROW) {
         status = result == MI_SCAN_BAD ? mi_scan_report(reader, &scan, error)
                                        : mi_input_fault(reader, 1, error, MI_BAD_INPUT, "no header line");
-        return status == MI_BAD_RECORD ? MI_BAD_INPUT : status;
+        return mi_bad_input(status, error);
     }
     status = mi_scan_check_bytes(reader, &scan, error);
     for (size_t i = 0; status == MI_OK && i < reader->scanned.count; i++) {
@@ -193,7 +193,7 @@ static enum mi_status read_header(struct mi_reader *reader, struct mi_error *err
     }
     reader->start += scan.whole;
     reader->line += scan.lines;
-    return status == MI_BAD_RECORD ? MI_BAD_INPUT : status;
+    return mi_bad_input(status, error);
 }
 
 static enum mi_status copy_maps(struct mi_reader *reader, const struct mi_reader_options *options,

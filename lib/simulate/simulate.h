@@ -32,6 +32,7 @@ struct mi_simulator {
     gsl_rng *random; /* of the campaign at hand */
     gsl_rng *users;  /* of the users, in sequence */
     uint64_t user_count;
+    double *behaviour;                                  /* of the user at hand */
     double effect[QUANTITIES][ATTRIBUTES][LEVEL_LIMIT]; /* mean 0 and variance 1 over the levels */
     double segment_ltv[SEGMENT_COUNT];
     struct mi_simulated_campaign campaign;
@@ -48,6 +49,9 @@ struct mi_simulated_segment mi_simulate_segment(const struct mi_simulator *simul
 /* A standard normal number, of whose variance the share options.attributes comes from the profile. */
 double mi_simulate_trait(struct mi_simulator *simulator, const struct profile *profile,
                          enum quantity quantity);
+
+/* Fills the columns of a user's behaviour and gives its value, whose mean is `mean`. */
+double mi_simulate_behaviour(gsl_rng *random, double *columns, size_t count, double mean);
 
 /* Draws the true curve of campaign `number` into campaign.curve and gives its half saturation. */
 enum mi_status mi_simulate_truth(struct mi_simulator *simulator, const struct profile *profile, size_t number,

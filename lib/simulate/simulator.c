@@ -34,6 +34,9 @@ static enum mi_status check(const struct mi_simulation *options, struct mi_error
     if (!(options->attributes >= 0 && options->attributes <= 1)) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "share explained by attributes: 0 to 1");
     }
+    if (options->behaviour > MI_BEHAVIOUR_MOST) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "columns of behaviour: at most %d", MI_BEHAVIOUR_MOST);
+    }
     if (!(options->outliers >= 0 && options->outliers <= 1)) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "share of outliers: 0 to 1");
     }
@@ -55,7 +58,9 @@ enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_s
     simulator->users = gsl_rng_alloc(gsl_rng_mt19937);
     simulator->campaign.day_count = options->days;
     simulator->campaign.days = calloc(options->days, sizeof *simulator->campaign.days);
-    if (simulator->random == NULL || simulator->users == NULL || simulator->campaign.days == NULL) {
+    simulator->behaviour = calloc(options->behaviour + 1, sizeof *simulator->behaviour);
+    if (simulator->behaviour == NULL || simulator->random == NULL || simulator->users == NULL ||
+        simulator->campaign.days == NULL) {
         mi_simulator_free(simulator);
         return mi_error_set(error, MI_NO_MEMORY, "no memory for the simulator");
     }
@@ -71,6 +76,7 @@ void mi_simulator_free(struct mi_simulator *simulator) {
     }
     mi_curve_clear(&simulator->campaign.curve);
     free(simulator->campaign.days);
+    free(simulator->behaviour);
     gsl_rng_free(simulator->random);
     gsl_rng_free(simulator->users);
     free(simulator);

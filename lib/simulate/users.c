@@ -25,10 +25,17 @@ void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user 
     user->segment = mi_simulate_segment(simulator, &profile);
     int32_t day = (int32_t)gsl_rng_uniform_int(random, options->history);
     user->install_date = options->start + day;
+    user->behaviour = simulator->behaviour;
+    int32_t age = (int32_t)options->history - 1 - day;
+    if (options->behaviour > 0) {
+        double worth =
+            mi_simulate_behaviour(random, simulator->behaviour, options->behaviour, user->segment.ltv);
+        user->ltv_90d = round(worth * accrued(age) * 100) / 100;
+        return;
+    }
     bool pays = gsl_rng_uniform(random) < PAYING_SHARE;
     double payer_mean = user->segment.ltv / PAYING_SHARE;
     double value =
         payer_mean * exp(PAYER_SPREAD * gsl_ran_ugaussian(random) - PAYER_SPREAD * PAYER_SPREAD / 2);
-    int32_t age = (int32_t)options->history - 1 - day;
     user->ltv_90d = pays ? round(value * accrued(age) * 100) / 100 : 0;
 }

@@ -43,8 +43,8 @@ static int setup(void **state) {
     return mi_init(MI_VERSION, NULL) == MI_OK ? 0 : -1;
 }
 
-static const struct mi_boost_data train = {train_x, ROWS, COLUMNS, train_y, NULL, names};
-static const struct mi_boost_data valid = {valid_x, ROWS, COLUMNS, valid_y, NULL, names};
+static const struct mi_boost_data train = {train_x, ROWS, COLUMNS, train_y, NULL, names, NULL};
+static const struct mi_boost_data valid = {valid_x, ROWS, COLUMNS, valid_y, NULL, names, NULL};
 
 static struct mi_boost_options how(void) {
     struct mi_boost_options options = mi_boost_options_default();
@@ -225,7 +225,8 @@ static void test_faults(void **state) {
     struct mi_error error = {0};
     struct mi_boost_options options = how();
     static float few[] = {1, 2, INFINITY, 4}, label[] = {1};
-    struct mi_boost_data infinite = {few, 1, 4, label, NULL, NULL}, empty = {few, 0, 4, label, NULL, NULL};
+    struct mi_boost_data infinite = {few, 1, 4, label, NULL, NULL, NULL},
+                         empty = {few, 0, 4, label, NULL, NULL, NULL};
     assert_refused(mi_boost_train(&infinite, NULL, &options, &boost, &error), &error, MI_BAD_ARGUMENT,
                    "infinite");
     assert_refused(mi_boost_train(&empty, NULL, &options, &boost, &error), &error, MI_BAD_ARGUMENT,

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Scores of predictions, and stacking weights.
+ */
+#include "ltv/stack.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RMSE_SHARE    0.25
+#define TRUSTED_LOSS  1.25 /* of the best member's */
+#define TRUSTED_SHARE 0.5
+#define TOTAL_SLIP    0.1 /* share by which the total may be off before it is scaled */
+enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000 };
+
+static enum mi_status no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
+struct pair {
+    double key, value;
+};
+
+static int descending(const void *a, const void *b) {
+    const struct pair *x = a, *y = b;
+    return (x->key < y->key) - (x->key > y->key);
+}
+
+/* Area between the gain curve of the values in this order and the diagonal, in units of count^2 * total;
+ * those with one key share their mean. */
+static double gain(struct pair *pairs, size_t count) {
+    double area = 0, before = 0;
+    qsort(pairs, count, sizeof *pairs, descending);
+    for (size_t from = 0, to; from < count; from = to) {
+        double sum = 0;
+        for (to = from; to < count && pairs[to].key == pairs[from].key; to++) {
+            sum += pairs[to].value;
+        }
+        double n = (double)(to - from);
+        area += before * n + sum * (n + 1) / 2;
+        before += sum;
+    }
+    return before > 0 ? area / (before * (double)count) - 0.5 - 0.5 / (double)count : 0;
+}
+
+static double gini_of(const double *predicted, const double *actual, size_t count, struct pair *pairs,
+                      double perfect) {
+    for (size_t i = 0; i < count; i++) {
+        pairs[i] = (struct pair){predicted[i], actual[i]};
+    }
+    return perfect > 0 ? gain(pairs, count) / perfect : NAN;
+}
+
+static double perfect_gain(const double *actual, size_t count, struct pair *pairs) {
+    for (size_t i = 0; i < count; i++) {
+        pairs[i] = (struct pair){actual[i], actual[i]};
+    }
+    return gain(pairs, count);
+}
+
+static struct ltv_score score_with(const double *predicted, const double *actual, size_t count,
+                                   struct pair *pairs, double perfect) {
+    double absolute = 0, squares = 0, total = 0, said = 0;
+    for (size_t i = 0; i < count; i++) {
+        double error = predicted[i] - actual[i];
+        absolute += fabs(error);
+        squares += error * error;
+        total += actual[i];
+        said += predicted[i];
+    }
+    double n = (double)count;
+    return (struct ltv_score){absolute / n, sqrt(squares / n),
+                              gini_of(predicted, actual, count, pairs, perfect),
+                              total > 0 ? said / total : NAN};
+}
+
+enum mi_status ltv_score_of(const double *predicted, const double *actual, size_t count,
+                            struct ltv_score *score, struct mi_error *error) {
+    struct pair *pairs = malloc((count > 0 ? count : 1) * sizeof *pairs);
+    if (pairs == NULL) {
+        return no_memory(error);
+    }
+    *score = score_with(predicted, actual, count, pairs, perfect_gain(actual, count, pairs));
+    free(pairs);
+    return MI_OK;
+}
+
+double ltv_stack_at(const struct ltv_weights *weights, const double *predictions, size_t members) {
+    double sum = 0;
+    for (size_t m = 0; m < members; m++) {
+        sum += weights->weight[m] > 0 ? weights->weight[m] * predictions[m] : 0;
+    }
+    return weights->scale * sum;
+}
+
+/* ---- search ---- */
+
+struct search {
+    const double *predictions, *actual; /* of the rows that are taken */
+    size_t members, count;
+    double *blend;
+    struct pair *pairs;
+    double perfect;
+    struct ltv_score least; /* the best single member's, of each */
+    struct ltv_weights best;
+    double best_loss;
+    size_t trusted;             /* SIZE_MAX: none, or not good enough */
+    int steps;                  /* of the simplex */
+    int centre[LTV_STACK_MOST]; /* refinement: no weight farther than `reach` from it; -1: all */
+    int reach;
+};
+
+static void blend(struct search *search, struct ltv_weights *weights) {
+    double said = 0, total = 0;
+    weights->scale = 1;
+    for (size_t i = 0; i < search->count; i++) {
+        search->blend[i] = ltv_stack_at(weights, search->predictions + i * search->members, search->members);
+        said += search->blend[i];
+        total += search->actual[i];
+    }
+    double ratio = total > 0 ? said / total : 1;
+    double kept = fmax(1 - TOTAL_SLIP, fmin(1 + TOTAL_SLIP, ratio));
+    weights->scale = ratio > 0 ? kept / ratio : 1;
+    for (size_t i = 0; i < search->count && weights->scale != 1; i++) {
+        search->blend[i] *= weights->scale;
+    }
+}
+
+static struct ltv_score try(struct search *search, struct ltv_weights *weights) {
+    blend(search, weights);
+    return score_with(search->blend, search->actual, search->count, search->pairs, search->perfect);
+}
+
+static double share(double value, double least) {
+    return least > 0 ? value / least : 1;
+}
+
+static double loss_of(const struct search *search, const struct ltv_score *score) {
+    return share(score->mae, search->least.mae) + share(1 - score->gini, 1 - search->least.gini) +
+           RMSE_SHARE * share(score->rmse, search->least.rmse);
+}
+
+static void consider(struct search *search, const int *parts) {
+    struct ltv_weights weights = {.scale = 1};
+    if (search->trusted != SIZE_MAX && parts[search->trusted] < TRUSTED_SHARE * search->steps) {
+        return;
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        weights.weight[m] = (double)parts[m] / search->steps;
+    }
+    struct ltv_score score = try(search, &weights);
+    double loss = loss_of(search, &score);
+    if (loss < search->best_loss - 1e-12) {
+        search->best_loss = loss;
+        search->best = weights;
+    }
+}
+
+/* All ways to deal `left` steps to the members from `member` on. */
+static void walk(struct search *search, int *parts, size_t member, int left) {
+    bool last = member + 1 == search->members;
+    for (int part = last ? left : 0; part <= left; part++) {
+        if (search->reach >= 0 && abs(part - search->centre[member]) > search->reach) {
+            continue;
+        }
+        parts[member] = part;
+        if (last) {
+            consider(search, parts);
+        } else {
+            walk(search, parts, member + 1, left - part);
+        }
+    }
+}
+
+/* The best of each figure that a single member reaches, and whether the trusted one is to be trusted. */
+static void score_singles(struct search *search) {
+    struct ltv_score scores[LTV_STACK_MOST] = {{0}};
+    double best = HUGE_VAL;
+    search->least = (struct ltv_score){HUGE_VAL, HUGE_VAL, -HUGE_VAL, NAN};
+    for (size_t m = 0; m < search->members; m++) {
+        struct ltv_weights alone = {.scale = 1};
+        alone.weight[m] = 1;
+        scores[m] = try(search, &alone);
+        search->least.mae = fmin(search->least.mae, scores[m].mae);
+        search->least.rmse = fmin(search->least.rmse, scores[m].rmse);
+        search->least.gini = fmax(search->least.gini, scores[m].gini);
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        best = fmin(best, loss_of(search, &scores[m]));
+    }
+    if (search->trusted != SIZE_MAX && loss_of(search, &scores[search->trusted]) > TRUSTED_LOSS * best) {
+        search->trusted = SIZE_MAX;
+    }
+}
+
+static void find(struct search *search) {
+    int parts[LTV_STACK_MOST] = {0};
+    search->best_loss = HUGE_VAL;
+    search->perfect = perfect_gain(search->actual, search->count, search->pairs);
+    score_singles(search);
+    search->steps = COARSE;
+    search->reach = -1;
+    walk(search, parts, 0, COARSE);
+    for (size_t m = 0; m < search->members; m++) {
+        search->centre[m] = (int)lround(search->best.weight[m] * FINE);
+    }
+    search->steps = FINE;
+    search->reach = FINE / COARSE / 2;
+    walk(search, parts, 0, FINE);
+}
+
+enum mi_status ltv_stack_fit(const double *predictions, size_t members, size_t trusted, const double *actual,
+                             size_t count, struct ltv_weights *weights, struct mi_error *error) {
+    size_t every = (count + ROWS_MOST - 1) / ROWS_MOST, kept = (count + every - 1) / every;
+    double *sample = malloc(kept * (members + 2) * sizeof *sample);
+    struct pair *pairs = malloc(kept * sizeof *pairs);
+    if (sample == NULL || pairs == NULL) {
+        free(sample);
+        free(pairs);
+        return no_memory(error);
+    }
+    double *outcome = sample + kept * members;
+    for (size_t i = 0; i < kept; i++) {
+        memcpy(sample + i * members, predictions + i * every * members, members * sizeof *sample);
+        outcome[i] = actual[i * every];
+    }
+    struct search search = {.predictions = sample,
+                            .actual = outcome,
+                            .members = members,
+                            .trusted = trusted,
+                            .count = kept,
+                            .blend = outcome + kept,
+                            .pairs = pairs};
+    find(&search);
+    *weights = search.best;
+    free(sample);
+    free(pairs);
+    return isfinite(search.best_loss)
+               ? MI_OK
+               : mi_error_set(error, MI_NUMERIC, "no weights of the members can be judged");
+}
