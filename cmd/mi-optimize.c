@@ -101,6 +101,26 @@ static const struct option_spec option_table[] = {
      .target = &optimize_options.sweep,
      .argument = "FROM:TO:STEPS",
      .help = "what total budgets from FROM to TO would bring, a row each"},
+    {.name = "days",
+     .kind = OPTION_COUNT,
+     .target = &optimize_options.days,
+     .low = 1,
+     .high = 366,
+     .argument = "N",
+     .help = "a plan for each of N days ahead, a row a campaign and day; --budget is their mean"},
+    {.name = "season",
+     .kind = OPTION_TEXT,
+     .target = &optimize_options.season,
+     .argument = "FILE",
+     .help = "of --days: columns day (from 1), factor of users; campaign_id where for one"},
+    {.name = "carry-over",
+     .kind = OPTION_NUMBER,
+     .target = &optimize_options.carry_over,
+     .low = 0,
+     .high = 0.95,
+     .argument = "SHARE",
+     .help = "of --days: share of a day's effective spend that counts the next day too",
+     .otherwise = "0"},
     {.name = "pareto",
      .kind = OPTION_COUNT,
      .target = &optimize_options.pareto,
@@ -221,6 +241,17 @@ static enum mi_status check_options(struct mi_objective_weights *weights, struct
         return refuse("--calm is for profit, weighted, revenue and users", error);
     if (o->objective != MI_OBJECTIVE_WEIGHTED && strcmp(o->weights, weights_default) != 0)
         return refuse("--weights is for --objective=weighted", error);
+    bool limits = o->limits.count > 0 || o->limits_file;
+    if (o->days == 0 && (o->season || o->carry_over > 0))
+        return refuse("--season and --carry-over are for --days", error);
+    if (o->days > 0 && (o->sweep || o->pareto > 0 || users || calm || explore || o->risk || limits ||
+                        is_ratio(o->objective) || o->objective == MI_OBJECTIVE_WEIGHTED))
+        return refuse(
+            "--days is for profit, revenue and users, without --limit, --sweep, --pareto, --for-users, "
+            "--calm, --risk and --explore",
+            error);
+    if (o->carry_over > 0 && (o->at_most || !isnan(o->step) || o->min_or_nothing))
+        return refuse("--carry-over takes no --at-most, --step and --min-or-nothing", error);
     enum mi_status status = sweep_check(error);
     if (!status)
         status = risk_parse(&measure, &amount, error);
@@ -435,6 +466,8 @@ static enum mi_status optimize(struct plan *plan, struct stream *stream, struct 
         return status;
     if (optimize_options.sweep)
         return sweep_run(plan, stream, error);
+    if (optimize_options.days > 0)
+        return days_run(plan, stream, error);
     if (optimize_options.pareto > 0)
         return pareto_run(plan, stream, error);
     if (plan->campaigns.count > 0)

@@ -1558,6 +1558,26 @@ double mi_allocation_gap(const struct mi_allocation *allocation);
 enum mi_status mi_allocate_calm(const struct mi_allocation_problem *problem, double share,
                                 struct mi_allocation *allocation, struct mi_error *error);
 
+/* A plan for several days. What counts on a day is the effective spend, (1 - carry) * spend + carry * what
+ * counted on the day before, beginning with today's budget. */
+struct mi_day_plan {
+    const struct mi_allocation_problem
+        *problem; /* of a day: its budget is the days' mean, limits of a campaign
+                     hold on every day; profit, revenue or users, no limits on
+                     groups; with carry nothing but min and max budgets */
+    size_t days;
+    double carry;              /* 0 to below 1 */
+    const double *factor;      /* of users: campaign by campaign, day by day */
+    double *spend, *effective; /* out: room for the same */
+    double objective;          /* out: summed over the days */
+    double upper_bound;        /* out: NaN with carry */
+};
+
+/* Without carry a campaign's day is a campaign of its own: one allocation, with its bound. With it effective
+ * spends are allocated as if they were free, with a total that is moved until the spends that make them add
+ * up; then projected gradient steps (Barzilai, Borwein 1988) on the spends themselves. */
+enum mi_status mi_allocate_days(struct mi_day_plan *plan, struct mi_error *error);
+
 /* The value of the objective for given spends. */
 double mi_objective_value(const struct mi_allocation_problem *problem, const double *spend);
 

@@ -24,6 +24,9 @@ struct optimize_options {
     double for_users;
     const char *sweep;
     unsigned long pareto;
+    unsigned long days;
+    const char *season;
+    double carry_over;
     unsigned solver;
     const char *risk;
     double explore;
@@ -92,9 +95,10 @@ enum mi_status plan_compare(struct plan *plan, struct mi_error *error);
 /* The gap in percent, without what is rounding. */
 double gap_percent(const struct mi_allocation *allocation);
 
-/* --sweep, --pareto: rows of their own. */
+/* --sweep, --days, --pareto: rows of their own. */
 enum mi_status sweep_check(struct mi_error *error);
 enum mi_status sweep_run(struct plan *plan, struct stream *stream, struct mi_error *error);
+enum mi_status days_run(struct plan *plan, struct stream *stream, struct mi_error *error);
 enum mi_status pareto_run(struct plan *plan, struct stream *stream, struct mi_error *error);
 
 #endif

@@ -8,8 +8,9 @@
 #include "mi.h"
 #include "optimize/objective.h"
 
-#define STEPS    24
-#define NODE_GAP 1e-4 /* of the charged problems: what is kept of them is judged by the objective alone */
+#define STEPS       24
+#define SAME_CHANGE 0.005 /* money: as little change; then the better objective counts */
+#define NODE_GAP    1e-4  /* of the charged problems: what is kept of them is judged by the objective alone */
 
 double mi_allocation_gap(const struct mi_allocation *allocation) {
     double gap = allocation->upper_bound - allocation->objective;
@@ -37,7 +38,9 @@ static enum mi_status try_price(const struct mi_allocation_problem *problem, dou
         return status;
     double value = mi_objective_value(problem, made.spend);
     *near = value >= least;
-    if (*near && change_of(problem, made.spend) < change_of(problem, best->spend)) {
+    double less = change_of(problem, best->spend) - change_of(problem, made.spend);
+    bool better = less > SAME_CHANGE || (less >= -SAME_CHANGE && value > best->objective);
+    if (*near && better) {
         struct mi_allocation old = *best;
         *best = made;
         best->objective = value;

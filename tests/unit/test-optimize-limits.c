@@ -420,6 +420,53 @@ static void test_smallest_relaxation(void **state) {
     assert_int_equal(mi_allocate(&f->problem, &made, &error), MI_BAD_ARGUMENT);
 }
 
+/* Two campaigns over two days with carry-over, by a grid over three of the four spends; and without it, where
+ * each day of a season is the plain allocation of all days' money. */
+static void test_days(void **state) {
+    struct fixture *f = *state;
+    struct mi_error error = {0};
+    static const double factor[] = {1, 0.6, 1, 1.2};
+    double spend[4], effective[4];
+    add(f, "mm(ceiling=400 half=1000)", 20, 0, 3000);
+    add(f, "hill(ceiling=300 half=800 shape=1.3)", 20, 100, 3000);
+    f->campaigns[0].today = 300;
+    f->campaigns[1].today = 900;
+    f->problem.budget = 1500;
+    for (int k = 0; k < 3; k++) {
+        double carry = 0.3 * k, best = -INFINITY;
+        struct mi_day_plan plan = {.problem = &f->problem,
+                                   .days = 2,
+                                   .carry = carry,
+                                   .factor = factor,
+                                   .spend = spend,
+                                   .effective = effective};
+        if (mi_allocate_days(&plan, &error))
+            fail_msg("%s", error.text);
+        assert_true(fabs(spend[0] + spend[1] + spend[2] + spend[3] - 3000) < 1e-6);
+        for (int x = 0; x <= 60; x++)
+            for (int y = 0; x + y <= 60; y++)
+                for (int z = 2; x + y + z <= 60; z++) {
+                    double s[4] = {50. * x, 50. * y, 50. * z, 3000 - 50. * (x + y + z)}, value = 0;
+                    if (s[3] < 100)
+                        continue;
+                    for (int i = 0; i < 4; i++) {
+                        double before = i % 2 ? s[i - 1] * (1 - carry) + carry * f->campaigns[i / 2].today
+                                              : f->campaigns[i / 2].today;
+                        double counts = (1 - carry) * s[i] + carry * before;
+                        value += 20 * factor[i] * mi_curve_users(&f->curves[i / 2], counts) - 1.05 * s[i];
+                    }
+                    best = fmax(best, value);
+                }
+        if (!(plan.objective >= best - 1e-3) || !(plan.objective <= best * 1.01))
+            fail_msg("carry %g: %.8g, the grid has %.8g", carry, plan.objective, best);
+        assert_true(carry > 0 ? isnan(plan.upper_bound) : plan.upper_bound >= best);
+    }
+    f->problem.objective = MI_OBJECTIVE_ROI;
+    struct mi_day_plan plan = {
+        .problem = &f->problem, .days = 2, .factor = factor, .spend = spend, .effective = effective};
+    assert_int_equal(mi_allocate_days(&plan, &error), MI_BAD_ARGUMENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_against_exhaustive_search, set_up, tear_down),
@@ -428,6 +475,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_least_spend, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_smallest_relaxation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_days, set_up, tear_down),
     };
     if (mi_init(MI_VERSION, NULL))
         return 1;
