@@ -82,6 +82,10 @@ bench:  ## speed, memory and accuracy against peers in the same run; T='records 
 	@$(MAKE) --no-print-directory -s $(PARALLEL) all
 	@PATH="$(abspath $(O))/bin:$$PATH" tests/bench/run $(T)
 
+bench-loop:  ## what each way of deciding earns on the simulated market, a table and build/loop/loop.svg
+	@$(MAKE) --no-print-directory -s $(PARALLEL) all
+	@BUILD=$(O) tests/bench/loop
+
 dist:  ## build/mi-VERSION.tar.gz from the last commit, built and tested
 	@BUILD=$(O) tests/dist $(VERSION)
 
@@ -108,7 +112,7 @@ clean:  ## remove build/
 	rm -rf $(O)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
 # What the lists and flags were at the last build: a removed file or another flag makes anew what depends on it.
 define remember
@@ -174,7 +178,7 @@ $(O)/tests/fail.so: tests/fail.c $(O)/flags
 	$(COMPILE) -D_GNU_SOURCE -fvisibility=default -shared -o $@ $< -ldl
 
 FORCE:
-.PHONY: FORCE all units helpers deps demo check accept asan faults fuzz bench dist install uninstall clean help
+.PHONY: FORCE all units helpers deps demo check accept asan faults fuzz bench bench-loop dist install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 

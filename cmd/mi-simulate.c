@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * mi-simulate - campaigns, daily rows and users with known truth: sample data, tests and benchmarks.
+ * mi-simulate - campaigns, daily rows, users and a market with known truth: sample data, tests and
+ * benchmarks.
  */
 #include <stdlib.h>
 
-#include "common/program.h"
+#include "simulate/play.h"
+#include "simulate/table.h"
 
 /* The options of all sub-commands; each reads some. */
 static struct {
@@ -47,69 +49,12 @@ static const struct option_spec users_options[] = {
     {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
     {.name = NULL}};
 
-#define COLUMN_LIMIT (24 + MI_BEHAVIOUR_MOST)
-
-/* An output. Its columns are declared and filled in the same order. */
-struct table {
-    struct mi_writer *writer; /* NULL: not asked for */
-    size_t slots[COLUMN_LIMIT];
-    size_t count, next;
-};
-
-static const char *const segment_columns[] = {"ad_network", "targeting_strategy", "geo", "creative_format",
-                                              NULL};
-
-/* Declares columns; names ends with NULL. */
-static enum mi_status declare(struct table *table, const char *const *names, struct mi_error *error) {
-    enum mi_status status = MI_OK;
-    for (size_t i = 0; names[i] != NULL && status == MI_OK; i++) {
-        status = mi_writer_column(table->writer, names[i], &table->slots[table->count++], error);
-    }
-    return status;
-}
-
-static void put_text(struct table *table, const char *text) {
-    mi_writer_text(table->writer, table->slots[table->next++], mi_text_of(text));
-}
-
-static void put_number(struct table *table, double number) {
-    mi_writer_number(table->writer, table->slots[table->next++], number);
-}
-
-static void put_date(struct table *table, int32_t date) {
-    mi_writer_date(table->writer, table->slots[table->next++], date);
-}
-
-static void put_truth_value(struct table *table, bool value) {
-    put_text(table, value ? "true" : "false");
-}
-
-static void put_segment(struct table *table, const struct mi_simulated_segment *segment) {
-    put_text(table, segment->ad_network);
-    put_text(table, segment->targeting_strategy);
-    put_text(table, segment->geo);
-    put_text(table, segment->creative_format);
-}
-
-static enum mi_status put_row(struct table *table, struct mi_error *error) {
-    table->next = 0;
-    return mi_writer_row(table->writer, NULL, 0, error);
-}
-
 /* The rows, the truth beside them, and where both come from. */
 struct simulation {
     struct mi_simulator *simulator;
     struct stream stream;
     struct table rows, truth;
 };
-
-static enum mi_status open_truth(struct simulation *simulation, struct mi_error *error) {
-    if (options.truth == NULL) {
-        return MI_OK;
-    }
-    struct mi_writer_options writer = {.format = (enum mi_format)common.output_format};
-    return mi_writer_open(options.truth, NULL, &writer, &simulation->truth.writer, error);
-}
 
 static enum mi_status open_simulation(struct simulation *simulation, struct mi_error *error) {
     struct mi_simulation what = {.seed = options.seed,
@@ -129,17 +74,13 @@ static enum mi_status open_simulation(struct simulation *simulation, struct mi_e
         status = stream_output(&simulation->stream, false, error);
         simulation->rows.writer = simulation->stream.writer;
     }
-    return status == MI_OK ? open_truth(simulation, error) : status;
+    return status == MI_OK ? table_file(&simulation->truth, options.truth, error) : status;
 }
 
 /* Commits the truth first: rows whose truth could not be written are no use. */
 static enum mi_status close_simulation(struct simulation *simulation, enum mi_status status,
                                        struct mi_error *error) {
-    if (simulation->truth.writer != NULL && status == MI_OK) {
-        status = mi_writer_close(simulation->truth.writer, error);
-    } else if (simulation->truth.writer != NULL) {
-        mi_writer_abort(simulation->truth.writer);
-    }
+    status = table_close(&simulation->truth, status, error);
     mi_simulator_free(simulation->simulator);
     return stream_close(&simulation->stream, status, error);
 }
@@ -374,10 +315,24 @@ static const struct command commands[] = {
      .example = "mi-simulate users --count=10000 -o users.csv",
      .options = users_options,
      .run = run_users},
+    {.name = "market",
+     .purpose = "a portfolio played day by day by a policy, against who knows the truth",
+     .details =
+         "Every day the policy is run by sh in FOLDER, which holds campaigns.csv (campaign_id, segment, "
+         "daily_budget,\n"
+         "predicted_ltv, costs) and days.csv (date, campaign_id, segment, spend, conversions, revenue: all "
+         "that is\n"
+         "known so far), with the day's budget in the environment as BUDGET. It prints campaign_id and\n"
+         "recommended_budget of every campaign. Writes a row a day: date, budget, spend, num_users, "
+         "revenue,\n"
+         "total_costs, profit, oracle_profit, profit_share.",
+     .example = "mi-simulate market --policy=/usr/local/share/mi/examples/allocate --folder=market --days=10",
+     .options = market_options,
+     .run = run_market},
     {.name = NULL}};
 
 int main(int argc, char **argv) {
-    static const struct program program = {"mi-simulate", "campaigns, daily rows and users with known truth",
-                                           commands};
+    static const struct program program = {
+        "mi-simulate", "campaigns, daily rows, users and a market with known truth", commands};
     return program_main(&program, argc, argv);
 }

@@ -1885,6 +1885,78 @@ const char *mi_simulator_behaviour_name(size_t column, char out[32]);
 size_t mi_simulator_segment_count(const struct mi_simulator *simulator);
 struct mi_simulated_segment mi_simulator_segment(const struct mi_simulator *simulator, size_t number);
 
+/* A portfolio played day by day with a truth that only the market knows: curves of more families than any fit
+ * assumes (Hill, exponential, two steps, thresholds, logarithms, powers, mixtures), times a level that drifts
+ * and is shocked from week to week, a country's season, a network's weekdays, good and bad days and
+ * competition. Conversions come in over eight days, their revenue over ninety; one day in a hundred is
+ * recorded wrongly. The truth and the luck of a campaign's day do not depend on what is spent. */
+struct mi_market;
+
+struct mi_market_options {
+    uint64_t seed;
+    size_t campaigns;
+    size_t history;    /* days that were played with budgets near the usual before the first decision */
+    size_t days;       /* to decide */
+    int32_t start;     /* first day of the history */
+    double attributes; /* share of the variance of sizes and CPA that the attributes explain */
+    double ltv_error;  /* standard deviation of log predicted LTV about the truth */
+};
+
+/* Seed 1, 60 campaigns, 28 days of history from 2026-01-01, 120 days, attributes 0.4, LTV known to 8 %. */
+struct mi_market_options mi_market_default(void);
+
+/* What a policy may know, and the truth. */
+struct mi_market_campaign {
+    char campaign_id[24];
+    struct mi_simulated_segment segment;
+    double daily_budget; /* today's: of the last day played; at first the usual */
+    double predicted_ltv;
+    bool has_agency;
+    double creative_production_cost, creative_lifetime_days;
+    double ltv;            /* the truth */
+    struct mi_curve curve; /* the truth: at a level of 1 */
+};
+
+struct mi_market_observation {
+    int32_t date;
+    double spend, conversions, revenue; /* so far */
+};
+
+/* Who decides with what knowledge. */
+enum mi_market_knowledge {
+    MI_MARKET_ALL,    /* the curves of the very day: the oracle */
+    MI_MARKET_LEVELS, /* the curves and their levels, but not what the day does to a network, nor weekdays */
+    MI_MARKET_YESTERDAY /* the curves of the day before */
+};
+
+enum mi_status mi_market_new(const struct mi_market_options *options, struct mi_market **market,
+                             struct mi_error *error);
+void mi_market_free(struct mi_market *market);
+
+/* Campaign `number`, from 0; what it says changes as days are played. */
+const struct mi_market_campaign *mi_market_campaign(const struct mi_market *market, size_t number);
+size_t mi_market_days_played(const struct mi_market *market); /* history included */
+size_t mi_market_days_left(const struct mi_market *market);
+double mi_market_budget(const struct mi_market *market); /* a day: the sum of the usual budgets */
+
+/* What is known by now of a campaign's day (below mi_market_days_played()). */
+struct mi_market_observation mi_market_observe(const struct mi_market *market, size_t campaign, size_t day);
+
+/* The most profitable budgets of the next day, up to the market's budget. */
+enum mi_status mi_market_best(const struct mi_market *market, enum mi_market_knowledge knowledge,
+                              struct mi_allocation *allocation, struct mi_error *error);
+
+/* The profit that is to be expected of these budgets on the next day: without luck, but with all that the day
+ * does. total (may be NULL) gets all of it. */
+double mi_market_profit(const struct mi_market *market, const double *budgets, struct mi_outcome *total);
+
+/* What is true of a campaign on the next day: its curve is multiplied by factor, of which level is the part
+ * that is its own, its country's and the competition's; the rest are weekday and day of the network. */
+void mi_market_day_truth(const struct mi_market *market, size_t campaign, double *level, double *factor);
+
+/* Plays the next day with these budgets; there is one left. */
+void mi_market_play(struct mi_market *market, const double *budgets);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

@@ -166,8 +166,10 @@ static void sum_nodes(struct portfolio *portfolio) {
 
 /* EM moves slowly where campaigns tell little: step farther (over-relaxed EM, Salakhutdinov & Roweis 2003).
  */
-static double relax(double before, double learnt) {
-    return before + RELAXATION * (learnt - before);
+static double relax(const struct portfolio *portfolio, double before, double learnt) {
+    /* with groups there are several steps in turn, which is no plain EM: it runs away */
+    double step = portfolio->prior.node_count > 1 ? 1 : RELAXATION;
+    return before + step * (learnt - before);
 }
 
 static void learn_centres(struct portfolio *portfolio) {
@@ -178,7 +180,7 @@ static void learn_centres(struct portfolio *portfolio) {
         double weight = i ? GROUP_CAMPAIGNS : HYPER_CAMPAIGNS;
         for (size_t k = 0; k < SHAPES; k++)
             node->mean[1 + k] =
-                relax(node->mean[1 + k], (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
+                relax(portfolio, node->mean[1 + k], (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
         if (i == 0 && node->spend > 0)
             node->mean[0] = log(node->users / node->spend);
         else if (i > 0 && node->spend > 0)
@@ -206,7 +208,7 @@ static void learn_spreads(struct portfolio *portfolio) {
     for (size_t k = 0; k < 1 + family->shapes; k++) {
         double start = k ? family->sd[k - 1] : LEVEL_SD, least = k ? family->least_sd[k - 1] : LEVEL_SD_LEAST;
         double variance = (sum[k] + HYPER_CAMPAIGNS * square(start)) / (count[k] + HYPER_CAMPAIGNS);
-        double sd = prior->sd[k] * exp(relax(0, log(sqrt(variance) / prior->sd[k])));
+        double sd = prior->sd[k] * exp(relax(portfolio, 0, log(sqrt(variance) / prior->sd[k])));
         prior->sd[k] = fmin(fmax(sd, least), SD_MOST);
     }
 }
