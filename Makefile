@@ -19,9 +19,8 @@ DATADIR = $(DESTDIR)$(PREFIX)/share/mi
 COMPDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # Libraries, all of them here; --as-needed drops from each program what it does not use. OpenBLAS, which takes 4 ms to
-# load, stands before GSL, so that only a program with cblas calls of its own has it; for GSL alone its own will do.
-LIBS    = -lxgboost -lnlopt -lcsv -ljansson -lsqlite3 $(BLAS) -lgsl -lgslcblas -lm -lpthread
-BLAS    = $(if $(wildcard /usr/lib/*/libopenblas.so /usr/lib/libopenblas.so),-lopenblas)
+# load, is none of them: lib/num/blas.c loads it where it is there and a matrix product is needed.
+LIBS    = -lxgboost -lnlopt -lcsv -ljansson -lsqlite3 -lgsl -lgslcblas -lm -lpthread
 VERSION := $(shell sed -n 's/^.define MI_VERSION *"\(.*\)"/\1/p' lib/mi.h)
 SONAME  = libmi.so.0
 

@@ -3,6 +3,7 @@
  * mi-accuracy: predictions against what came of them.
  */
 #include "accuracy/judge.h"
+#include "accuracy/stored.h"
 #include "common/run.h"
 
 #include <math.h>
@@ -17,10 +18,38 @@ static struct {
     unsigned long min_age;
     const char *on_fail;
     unsigned long time_limit;
+    const char *model, *champion, *challenger;
+    double tolerance;
     struct judge_options judge;
 } options;
 
 static const struct option_spec option_table[] = {
+    STORE_OPTION,
+    WAIT_OPTION,
+    {.name = "model",
+     .kind = OPTION_TEXT,
+     .target = &options.model,
+     .argument = "NAME",
+     .help = "with -s: predictions of this model, as mi-ltv/3, or mi-ltv for any version"},
+    {.name = "spend-tolerance",
+     .kind = OPTION_NUMBER,
+     .target = &options.tolerance,
+     .low = 0,
+     .high = 1e6,
+     .argument = "SHARE",
+     .help = "with -s: by how much the spend that came may differ from the one that a\n"
+             "prediction is for",
+     .otherwise = "0.25"},
+    {.name = "champion",
+     .kind = OPTION_TEXT,
+     .target = &options.champion,
+     .argument = "NAME",
+     .help = "with -s: compare this model with the challenger"},
+    {.name = "challenger",
+     .kind = OPTION_TEXT,
+     .target = &options.challenger,
+     .argument = "NAME",
+     .help = "status 0 where it is better than the champion by more than noise, else 1"},
     {.name = "metric",
      .kind = OPTION_TEXT,
      .target = &options.metrics,
@@ -78,7 +107,8 @@ static const struct option_spec option_table[] = {
      .low = 1e-9,
      .high = 0.5,
      .argument = "SHARE",
-     .help = "chance that --baseline finds anything worse where nothing is",
+     .help = "chance that --baseline finds anything worse, or --challenger better, where\n"
+             "nothing is",
      .otherwise = "0.05"},
     {.name = "level",
      .kind = OPTION_NUMBER,
@@ -98,6 +128,7 @@ static const char details[] =
     "(and group): the figures mae, mape, rmse, wape, smape, mase, bias, bias_pct,\n"
     "directional_accuracy, interval_coverage, counts, and the figures' standard errors.\n"
     "A row without outcome or prediction, or not yet due, is counted, not judged.\n"
+    "With -s what is judged are the store's predictions, and the figures are kept there.\n"
     "Reads once. Memory grows with the number of campaigns; where there is a date\n"
     "(date, else prediction_date) the steps of each campaign and horizon are in its order,\n"
     "which keeps 40 bytes a row and metric, twice that with --by.\n";
@@ -337,12 +368,34 @@ static enum mi_status judge_stream(struct work *work, size_t *broken, struct mi_
     return status ? status : judge_finish(&work->judge, &work->stream, broken, error);
 }
 
+/* What is judged comes from the store. */
+static enum mi_status judge_stored(struct work *work, size_t *broken, struct mi_error *error) {
+    const struct stored_options stored = {
+        .metrics = options.metrics,
+        .model = options.model,
+        .champion = options.champion,
+        .challenger = options.challenger,
+        .as_of = work->as_of,
+        .min_age = options.min_age,
+        .tolerance = options.tolerance,
+        .significance = options.judge.significance,
+    };
+    if (common.input != NULL)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "either a store or a file: \"%s\"", common.input);
+    return options.champion != NULL || options.challenger != NULL
+               ? duel_in_store(&stored, &work->stream, broken, error)
+               : judge_store(&stored, &work->judge, &work->stream, broken, error);
+}
+
 static enum mi_status run(struct mi_error *error) {
     struct work work = {.judge.options = options.judge};
     size_t broken = 0;
     enum mi_status status = find_day(&work, error);
+    if (!status && (options.champion != NULL || options.challenger != NULL) && store_options.path == NULL)
+        status = mi_error_set(error, MI_BAD_ARGUMENT, "--champion and --challenger need a store: -s FILE");
     if (!status)
-        status = judge_stream(&work, &broken, error);
+        status = store_options.path != NULL ? judge_stored(&work, &broken, error)
+                                            : judge_stream(&work, &broken, error);
     status = stream_close(&work.stream, status == MI_OK && broken > 0 ? MI_NO : status, error);
     if (status == MI_NO && options.on_fail != NULL) {
         status = command_run("on-fail", options.on_fail, mi_text_of(""), options.time_limit, error);

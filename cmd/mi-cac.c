@@ -5,6 +5,7 @@
  */
 #include "common/costs.h"
 #include "common/program.h"
+#include "common/store.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,12 +20,14 @@ static struct {
 #define MODEL_OPTION                                                                                         \
     {                                                                                                        \
         .name = "model", .letter = 'm', .kind = OPTION_TEXT, .target = &options.model, .argument = "FILE",   \
-        .help = "model that mi-cac fit wrote"                                                                \
+        .help = "model that mi-cac fit wrote, or @NAME in the store"                                         \
     }
 
-static const struct option_spec predict_options[] = {MODEL_OPTION, COST_OPTIONS, {.name = NULL}};
+static const struct option_spec predict_options[] = {
+    MODEL_OPTION, STORE_OPTION, WAIT_OPTION, COST_OPTIONS, {.name = NULL}};
 
-static const struct option_spec importance_options[] = {MODEL_OPTION, {.name = NULL}};
+static const struct option_spec importance_options[] = {
+    MODEL_OPTION, STORE_OPTION, WAIT_OPTION, {.name = NULL}};
 
 static const struct option_spec fit_options[] = {
     {.name = "features",
@@ -462,7 +465,13 @@ static enum mi_status predict_rows(struct predict *p, struct mi_error *error) {
 static enum mi_status read_model(struct mi_cac_model **model, struct mi_error *error) {
     if (!options.model)
         return mi_error_set(error, MI_BAD_ARGUMENT, "-m FILE is needed: the model that mi-cac fit wrote");
-    return mi_cac_model_read(options.model, model, error);
+    struct mi_model_file *file;
+    enum mi_status status = model_read(options.model, "mi-cac", &file, error);
+    if (!status) {
+        status = mi_cac_model_of(file, model, error);
+        mi_model_file_free(file);
+    }
+    return status;
 }
 
 static enum mi_status open_model_features(struct predict *p, struct mi_error *error) {

@@ -108,6 +108,35 @@ static const struct option_spec option_table[] = {
      .high = 1000,
      .argument = "N",
      .help = "N points of the front of ROI, revenue and CAC, a row a point and campaign"},
+    {.name = "risk",
+     .kind = OPTION_TEXT,
+     .target = &optimize_options.risk,
+     .argument = "MEASURE",
+     .help = "over draws of curve_cov and ltv_se: mean, spread:K (mean less K standard\n"
+             "deviations) or cvar:SHARE (mean of the worst such share)"},
+    {.name = "explore",
+     .kind = OPTION_NUMBER,
+     .target = &optimize_options.explore,
+     .low = 0,
+     .high = 1,
+     .argument = "SHARE",
+     .help = "spend this share where knowing the curve is worth most"},
+    {.name = "draws",
+     .kind = OPTION_COUNT,
+     .target = &optimize_options.draws,
+     .low = 10,
+     .high = 1e6,
+     .argument = "N",
+     .help = "of --risk, --explore and of the intervals in --summary",
+     .otherwise = "400"},
+    {.name = "seed",
+     .kind = OPTION_COUNT,
+     .target = &optimize_options.seed,
+     .low = 0,
+     .high = 4294967295.0,
+     .argument = "N",
+     .help = "of the draws",
+     .otherwise = "1"},
     {.name = "solver",
      .kind = OPTION_CHOICE,
      .target = &optimize_options.solver,
@@ -121,8 +150,8 @@ static const struct option_spec option_table[] = {
      .low = 0,
      .high = 100,
      .argument = "PERCENT",
-     .help = "end when proved to be within this of the best (default 0.00001;\n"
-             "0.0001 with limits, minimum or nothing, or calm; 0.01 with steps)"},
+     .help = "end when proved to be within this of the best (default 0.0001;\n"
+             "0.01 with steps)"},
     {.name = "time",
      .kind = OPTION_NUMBER,
      .target = &optimize_options.time,
@@ -165,13 +194,23 @@ static enum mi_status refuse(const char *text, struct mi_error *error) {
 
 static enum mi_status check_options(struct mi_objective_weights *weights, struct mi_error *error) {
     struct optimize_options *o = &optimize_options;
-    bool users = !isnan(o->for_users), calm = !isnan(o->calm);
+    bool users = !isnan(o->for_users), calm = !isnan(o->calm), explore = !isnan(o->explore);
+    enum mi_risk_measure measure;
+    double amount;
     if (isnan(o->budget) && !o->sweep && !users)
         return refuse("--budget=AMOUNT is needed", error);
     if (o->sweep && !isnan(o->budget))
         return refuse("--sweep takes the place of --budget", error);
-    if ((o->sweep != NULL) + (o->pareto > 0) + users + calm > 1)
-        return refuse("--sweep, --pareto, --for-users and --calm exclude each other", error);
+    if ((o->sweep != NULL) + (o->pareto > 0) + users + calm + explore + (o->risk != NULL) > 1)
+        return refuse("--sweep, --pareto, --for-users, --calm, --risk and --explore exclude each other",
+                      error);
+    if (explore &&
+        (o->objective != MI_OBJECTIVE_PROFIT || o->limits.count > 0 || o->limits_file || !isnan(o->step)))
+        return refuse("--explore is for profit, without --limit and --step", error);
+    if (o->risk && (is_ratio(o->objective) || o->objective == MI_OBJECTIVE_WEIGHTED))
+        return refuse("--risk is for profit, revenue and users", error);
+    if ((explore || o->risk) && o->solver != MI_SOLVER_GLOBAL)
+        return refuse("--risk and --explore need the global solver", error);
     if (users && (o->objective != MI_OBJECTIVE_PROFIT || o->solver != MI_SOLVER_GLOBAL))
         return refuse("--for-users has the least spend as its objective, and the global solver", error);
     if (o->pareto > 0 && o->objective != MI_OBJECTIVE_WEIGHTED && o->objective != MI_OBJECTIVE_PROFIT)
@@ -183,6 +222,8 @@ static enum mi_status check_options(struct mi_objective_weights *weights, struct
     if (o->objective != MI_OBJECTIVE_WEIGHTED && strcmp(o->weights, weights_default) != 0)
         return refuse("--weights is for --objective=weighted", error);
     enum mi_status status = sweep_check(error);
+    if (!status)
+        status = risk_parse(&measure, &amount, error);
     return status ? status : weights_parse(o->weights, weights, error);
 }
 
@@ -267,7 +308,7 @@ static enum mi_status state_problem(struct plan *plan, const struct mi_objective
 static enum mi_status compare_at_most(struct plan *plan, struct mi_error *error) {
     enum mi_objective objective = plan->problem.objective;
     if (plan->problem.at_most || plan->allocation.price >= 0 || is_ratio(objective) ||
-        !isnan(optimize_options.calm))
+        !isnan(optimize_options.calm) || optimize_options.risk || !isnan(optimize_options.explore))
         return MI_OK;
     struct mi_allocation_problem problem = plan->problem;
     struct mi_allocation less;
@@ -315,16 +356,19 @@ void plan_outcomes(struct plan *plan) {
 
 static enum mi_status allocate(struct plan *plan, struct mi_error *error) {
     bool calm = !isnan(optimize_options.calm);
+    bool uncertain = optimize_options.risk || !isnan(optimize_options.explore);
     enum mi_status status =
-        calm ? mi_allocate_calm(&plan->problem, optimize_options.calm / 100, &plan->allocation, error)
-             : mi_allocate(&plan->problem, &plan->allocation, error);
+        uncertain ? plan_allocate_uncertain(plan, error)
+        : calm    ? mi_allocate_calm(&plan->problem, optimize_options.calm / 100, &plan->allocation, error)
+                  : mi_allocate(&plan->problem, &plan->allocation, error);
     if (!status)
         status = compare_at_most(plan, error);
     if (status)
         return status;
-    find_next(plan);
+    if (!uncertain)
+        find_next(plan);
     plan_outcomes(plan);
-    return MI_OK;
+    return plan_compare(plan, error);
 }
 
 /* ---- what is said beside the rows ---- */
@@ -354,6 +398,10 @@ static void say_certificate(const struct plan *plan) {
     if (!isnan(plan->next))
         detail("the next %d of budget would earn %.6g %.*s", NEXT, plan->next, (int)objective.size,
                objective.data);
+    if (plan->comparison.made)
+        detail("profit %.6g, 80 %% within %.6g to %.6g; better than today's budgets in %.1f %% of the draws",
+               plan->comparison.after.mean, plan->comparison.after.quantile[0],
+               plan->comparison.after.quantile[2], plan->comparison.better * 100);
     for (size_t l = 0; l < plan->limit_count; l++)
         if (allocation->limits[l].binds)
             detail("limit '%s' binds at %.10g; relaxed by 1 it would earn %.6g at the margin",
@@ -405,6 +453,7 @@ static enum mi_status run(struct mi_error *error) {
     enum mi_status status = optimize(&plan, &stream, error);
     status = stream_close(&stream, status, error);
     mi_allocation_clear(&plan.allocation);
+    mi_exploration_clear(&plan.exploration);
     limits_drop(&plan);
     free(plan.shares);
     free(plan.recommended);

@@ -2,11 +2,11 @@
  *
  * mi-scenario: what if budgets, LTV or CPA were different, per campaign and for the portfolio.
  */
-#include "common/campaigns.h"
 #include "common/costs.h"
 #include "common/json.h"
 #include "common/levels.h"
 #include "common/program.h"
+#include "scenario/scenarios.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,17 +14,14 @@
 
 #define EXPECTED "expected" /* the name of the row of expected values */
 
-static struct {
-    const char *scenarios;
-    bool expected;
-    bool total;
-} options;
+struct scenario_options scenario_options;
 
 #define SCENARIOS_OPTION                                                                                     \
     {                                                                                                        \
-        .name = "scenarios", .kind = OPTION_TEXT, .target = &options.scenarios, .argument = "FILE",          \
+        .name = "scenarios", .kind = OPTION_TEXT, .target = &scenario_options.scenarios, .argument = "FILE", \
         .help = "scenarios of your own: columns scenario, budget_multiplier, ltv_adjustment,\n"              \
-                "cpa_adjustment, probability (else the five that come with it)"                              \
+                "cpa_adjustment, probability (else the five that come with it); a further\n"                 \
+                "column, as geo, names the campaigns that a row is for"                                      \
     }
 
 static const struct option_spec list_options[] = {
@@ -36,12 +33,81 @@ static const struct option_spec option_table[] = {
     SCENARIOS_OPTION,
     {.name = "expected",
      .kind = OPTION_FLAG,
-     .target = &options.expected,
+     .target = &scenario_options.expected,
      .help = "add a row with the expected value over the scenarios' probabilities"},
     {.name = "total",
      .kind = OPTION_FLAG,
-     .target = &options.total,
+     .target = &scenario_options.total,
      .help = "write the portfolio's totals only, one row a scenario"},
+    {.name = "reoptimise",
+     .kind = OPTION_FLAG,
+     .target = &scenario_options.reoptimise,
+     .help = "in each scenario share its total budget out anew, for the most profit"},
+    {.name = "draws",
+     .kind = OPTION_COUNT,
+     .target = &scenario_options.draws,
+     .low = 2,
+     .high = 1e7,
+     .argument = "N",
+     .help = "Monte Carlo over curve_cov and ltv_se: profit's mean, spread, quantiles,\n"
+             "chance of a loss, value at risk"},
+    {.name = "quantiles",
+     .kind = OPTION_TEXT,
+     .target = &scenario_options.quantiles,
+     .argument = "LIST",
+     .help = "of --draws: quantiles of profit",
+     .otherwise = "0.1,0.5,0.9"},
+    {.name = "var-level",
+     .kind = OPTION_NUMBER,
+     .target = &scenario_options.var_level,
+     .low = 0.5,
+     .high = 0.9999,
+     .argument = "SHARE",
+     .help = "of --draws: confidence of value_at_risk",
+     .otherwise = "0.95"},
+    {.name = "shock",
+     .kind = OPTION_NUMBER,
+     .target = &scenario_options.shock,
+     .low = 0,
+     .high = 5,
+     .argument = "SD",
+     .help = "of --draws: what campaigns of a network share, standard deviation of log users",
+     .otherwise = "0"},
+    {.name = "shock-by",
+     .kind = OPTION_TEXT,
+     .target = &scenario_options.shock_by,
+     .argument = "COLUMN",
+     .help = "of --shock: the column that makes the groups",
+     .otherwise = "ad_network"},
+    {.name = "shock-all",
+     .kind = OPTION_NUMBER,
+     .target = &scenario_options.shock_all,
+     .low = 0,
+     .high = 5,
+     .argument = "SD",
+     .help = "of --draws: what all campaigns share",
+     .otherwise = "0"},
+    {.name = "seed",
+     .kind = OPTION_COUNT,
+     .target = &scenario_options.seed,
+     .low = 0,
+     .high = 4294967295.0,
+     .argument = "N",
+     .help = "of --draws",
+     .otherwise = "1"},
+    COST_OPTIONS,
+    {.name = NULL},
+};
+
+static const struct option_spec sensitivity_options[] = {
+    {.name = "change",
+     .kind = OPTION_NUMBER,
+     .target = &scenario_options.change,
+     .low = 0.001,
+     .high = 99,
+     .argument = "PERCENT",
+     .help = "how much lower and higher each input is taken",
+     .otherwise = "10"},
     COST_OPTIONS,
     {.name = NULL},
 };
@@ -54,102 +120,6 @@ static const char details[] =
     "budget_multiplier, ltv_adjustment, cpa_adjustment (NDJSON: in `assumptions`).\n"
     "Holds its input in memory and reads it once.\n";
 
-/* ---- the scenarios ---- */
-
-struct scenarios {
-    const struct mi_scenario *items;
-    size_t count;
-    struct mi_scenario *own; /* items, where they come from a file */
-    struct mi_reader *reader;
-};
-
-enum { NAME, MULTIPLIER, LTV, CPA, PROBABILITY, FIELDS };
-
-static const char *const field_names[FIELDS] = {"scenario", "budget_multiplier", "ltv_adjustment",
-                                                "cpa_adjustment", "probability"};
-
-static enum mi_status read_scenario(const struct mi_batch *batch, size_t row, const size_t *columns,
-                                    struct mi_scenario *scenario, struct mi_error *error) {
-    struct mi_error reason = {0};
-    double value[FIELDS] = {0};
-    enum mi_status status = mi_batch_id(batch, row, columns[NAME], &scenario->name, error);
-    for (size_t i = MULTIPLIER; i < FIELDS && !status; i++) {
-        unsigned filled = columns[i] == MI_NO_COLUMN || i == PROBABILITY ? MI_ANY : MI_FILLED;
-        status = mi_batch_number(batch, row, columns[i], filled, &value[i], error);
-    }
-    if (status)
-        return status;
-    scenario->budget_multiplier = columns[MULTIPLIER] == MI_NO_COLUMN ? 1 : value[MULTIPLIER];
-    scenario->ltv_adjustment = columns[LTV] == MI_NO_COLUMN ? 0 : value[LTV];
-    scenario->cpa_adjustment = columns[CPA] == MI_NO_COLUMN ? 0 : value[CPA];
-    scenario->probability = value[PROBABILITY];
-    if (mi_scenario_check(scenario, &reason))
-        return mi_batch_fault(batch, row, MI_NO_COLUMN, error, "%s", reason.text);
-    if (mi_text_equal(scenario->name, mi_text_of(EXPECTED)))
-        return mi_batch_fault(batch, row, columns[NAME], error, "'" EXPECTED "' names the expected value");
-    return MI_OK;
-}
-
-static enum mi_status read_scenarios(struct scenarios *scenarios, struct mi_error *error) {
-    struct mi_batch *batch;
-    struct mi_index *names = NULL;
-    size_t columns[FIELDS];
-    enum mi_status status = table_open(options.scenarios, &scenarios->reader, &batch, error);
-    for (size_t i = 0; i < FIELDS && !status; i++)
-        status = mi_reader_column(scenarios->reader, field_names[i], i == NAME, &columns[i], error);
-    if (!status)
-        status = mi_batch_index(batch, columns[NAME], &names, error); /* refuses a name that is there twice */
-    mi_index_free(names);
-    if (status)
-        return status;
-    scenarios->own = calloc(mi_batch_rows(batch) + 1, sizeof *scenarios->own);
-    if (!scenarios->own)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-    scenarios->items = scenarios->own;
-    for (; scenarios->count < mi_batch_rows(batch) && !status; scenarios->count++)
-        status = read_scenario(batch, scenarios->count, columns, &scenarios->own[scenarios->count], error);
-    if (!status && scenarios->count == 0)
-        status = mi_error_set(error, MI_BAD_INPUT, "--scenarios=%s holds no scenario", options.scenarios);
-    return status;
-}
-
-static enum mi_status open_scenarios(struct scenarios *scenarios, struct mi_error *error) {
-    if (options.scenarios)
-        return read_scenarios(scenarios, error);
-    scenarios->items = mi_scenarios_default(&scenarios->count);
-    return MI_OK;
-}
-
-static void close_scenarios(struct scenarios *scenarios) {
-    free(scenarios->own);
-    mi_reader_close(scenarios->reader);
-}
-
-/* ---- budgets to start from ---- */
-
-static enum mi_status no_budget(const struct campaign *campaign, const char *why, struct mi_error *error) {
-    return mi_error_set(error, MI_BAD_INPUT, "campaign '%.*s' %s", (int)campaign->id.size, campaign->id.data,
-                        why);
-}
-
-static enum mi_status budget_of(const struct campaigns *campaigns, const struct campaign *campaign,
-                                double *budget, struct mi_error *error) {
-    if (campaigns->has_recommended_budget) {
-        *budget = campaign->recommended_budget;
-        return isnan(*budget) ? no_budget(campaign, "has no recommended_budget", error) : MI_OK;
-    }
-    if (campaigns->has_daily_budget) {
-        *budget = campaign->daily_budget;
-        return isnan(*budget) ? no_budget(campaign, "has no daily_budget", error) : MI_OK;
-    }
-    *budget = campaign->levels[0].spend;
-    for (size_t i = 1; i < campaign->level_count; i++)
-        if (campaign->levels[i].spend != *budget)
-            return no_budget(campaign, "has several levels: needs recommended_budget or daily_budget", error);
-    return isnan(*budget) ? no_budget(campaign, "has no recommended_budget, daily_budget or spend", error)
-                          : MI_OK;
-}
-
 /* ---- output ---- */
 
 struct output {
@@ -158,6 +128,7 @@ struct output {
     size_t scenario, budget, cpa, ltv, costs, assumptions[3];
     struct json json;
     struct level_columns levels;
+    struct risk_columns risk;
 };
 
 static bool writes_ndjson(const struct stream *stream) {
@@ -166,7 +137,7 @@ static bool writes_ndjson(const struct stream *stream) {
            MI_FORMAT_NDJSON;
 }
 
-static enum mi_status declare(struct output *output, struct mi_error *error) {
+static enum mi_status declare(struct output *output, const struct risk *risk, struct mi_error *error) {
     struct stream *stream = &output->stream;
     struct mi_writer *writer = stream->writer;
     enum mi_status status = mi_writer_column(writer, "scenario", &output->scenario, error);
@@ -186,18 +157,20 @@ static enum mi_status declare(struct output *output, struct mi_error *error) {
         status = level_columns_add(&output->levels, stream, LEVEL_PROFIT, error);
     if (!status)
         status = level_columns_add(&output->levels, stream, LEVEL_ROI, error);
+    if (!status && scenario_options.draws > 0)
+        status = risk_declare(risk, &output->risk, writer, error);
     output->nested = writes_ndjson(stream);
     if (!status && output->nested)
         return mi_writer_column(writer, "assumptions", &output->assumptions[0], error);
     for (size_t i = 0; i < 3 && !status; i++)
-        status = mi_writer_column(writer, field_names[MULTIPLIER + i], &output->assumptions[i], error);
+        status = mi_writer_column(writer, scenario_fields[MULTIPLIER + i], &output->assumptions[i], error);
     return status;
 }
 
 static enum mi_status open_output(struct output *output, const struct campaigns *campaigns,
-                                  struct mi_error *error) {
+                                  const struct risk *risk, struct mi_error *error) {
     enum mi_status status;
-    if (options.total) {
+    if (scenario_options.total) {
         for (size_t i = 0; i < LEVEL_COLUMNS; i++)
             output->levels.slot[i] = MI_NO_COLUMN;
         status = stream_output(&output->stream, false, error);
@@ -206,7 +179,7 @@ static enum mi_status open_output(struct output *output, const struct campaigns 
         if (!status)
             status = level_columns_open(&output->levels, &output->stream, error);
     }
-    return status ? status : declare(output, error);
+    return status ? status : declare(output, risk, error);
 }
 
 static enum mi_status set_assumptions(struct output *output, const struct mi_scenario *scenario,
@@ -218,7 +191,7 @@ static enum mi_status set_assumptions(struct output *output, const struct mi_sce
     json_open(json, NULL, '{');
     for (size_t i = 0; i < 3; i++) {
         if (output->nested)
-            json_number(json, field_names[MULTIPLIER + i], values[i]);
+            json_number(json, scenario_fields[MULTIPLIER + i], values[i]);
         else
             mi_writer_number(output->stream.writer, output->assumptions[i], values[i]);
     }
@@ -264,27 +237,102 @@ struct work {
     struct scenarios scenarios;
     struct campaigns campaigns;
     struct output output;
+    struct risk risk;
+    struct mi_scenario *changes; /* as the outcomes */
+    double *budgets;             /* to start from */
+    double *spends;              /* as the outcomes */
     struct mi_outcome *outcomes; /* campaign by campaign, the scenarios of each together */
     struct mi_outcome *row;      /* room for one outcome per campaign and one per scenario */
 };
 
-static enum mi_status compute(struct work *work, struct mi_error *error) {
-    size_t scenarios = work->scenarios.count, count = work->campaigns.count;
-    work->outcomes = calloc(count * scenarios + 1, sizeof *work->outcomes);
-    work->row = calloc(count + scenarios + 1, sizeof *work->row);
-    if (!work->outcomes || !work->row)
+/* Shares the total budget of a scenario out anew. What campaigns may not take is kept back. */
+static enum mi_status reoptimise(struct work *work, size_t scenario, struct mi_error *error) {
+    size_t count = work->campaigns.count, scenarios = work->scenarios.count;
+    struct mi_allocation_campaign *shares = calloc(count + 1, sizeof *shares);
+    struct mi_allocation allocation;
+    struct mi_allocation_problem problem = {.campaigns = shares, .count = count, .at_most = true};
+    if (!shares)
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++) {
         const struct campaign *c = &work->campaigns.items[i];
-        double budget;
-        enum mi_status status = budget_of(&work->campaigns, c, &budget, error);
-        if (status)
-            return status;
-        for (size_t s = 0; s < scenarios; s++)
-            work->outcomes[i * scenarios + s] = mi_scenario_outcome(&work->scenarios.items[s], &c->curve,
-                                                                    c->predicted_ltv, &c->costs, budget);
+        const struct mi_scenario *change = &work->changes[i * scenarios + scenario];
+        shares[i] = (struct mi_allocation_campaign){.id = c->id,
+                                                    .curve = &c->curve,
+                                                    .ltv = c->predicted_ltv * (1 + change->ltv_adjustment) /
+                                                           (1 + change->cpa_adjustment),
+                                                    .costs = c->costs,
+                                                    .min_budget = c->min_budget,
+                                                    .max_budget = c->max_budget,
+                                                    .today = work->budgets[i]};
+        problem.budget += work->spends[i * scenarios + scenario];
     }
-    return MI_OK;
+    struct mi_error reason = {0};
+    enum mi_status status = mi_allocate(&problem, &allocation, &reason);
+    if (status)
+        status =
+            mi_error_set(error, status, "scenario '%.*s': %s", (int)work->scenarios.items[scenario].name.size,
+                         work->scenarios.items[scenario].name.data, reason.text);
+    for (size_t i = 0; i < count && !status; i++)
+        work->spends[i * scenarios + scenario] = allocation.spend[i];
+    if (!status)
+        mi_allocation_clear(&allocation);
+    free(shares);
+    return status;
+}
+
+static struct mi_outcome outcome_of(const struct work *work, size_t i, size_t s) {
+    const struct campaign *c = &work->campaigns.items[i];
+    struct mi_scenario change = work->changes[i * work->scenarios.count + s];
+    change.budget_multiplier = 1;
+    return mi_scenario_outcome(&change, &c->curve, c->predicted_ltv, &c->costs,
+                               work->spends[i * work->scenarios.count + s]);
+}
+
+/* Draws at the spends of the scenarios. */
+static enum mi_status compute_risk(struct work *work, struct mi_error *error) {
+    size_t scenarios = work->scenarios.count, count = work->campaigns.count;
+    struct mi_scenario *changes = malloc((count * scenarios + 1) * sizeof *changes);
+    double *ones = malloc((count + 1) * sizeof *ones);
+    enum mi_status status = changes && ones ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < count && !status; i++)
+        ones[i] = 1;
+    for (size_t k = 0; k < count * scenarios && !status; k++) {
+        changes[k] = work->changes[k];
+        changes[k].budget_multiplier = work->spends[k];
+    }
+    if (!status)
+        status = risk_compute(&work->risk, &work->campaigns, work->output.stream.reader, ones, changes,
+                              scenarios, error);
+    free(changes);
+    free(ones);
+    return status;
+}
+
+static enum mi_status compute(struct work *work, struct mi_error *error) {
+    size_t scenarios = work->scenarios.count, count = work->campaigns.count;
+    work->outcomes = calloc(count * scenarios + 1, sizeof *work->outcomes);
+    work->changes = calloc(count * scenarios + 1, sizeof *work->changes);
+    work->spends = calloc(count * scenarios + 1, sizeof *work->spends);
+    work->budgets = calloc(count + 1, sizeof *work->budgets);
+    work->row = calloc(count + scenarios + 1, sizeof *work->row);
+    if (!work->outcomes || !work->changes || !work->spends || !work->budgets || !work->row)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status =
+        scenarios_apply(&work->scenarios, &work->campaigns, work->output.stream.reader, work->changes, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        status = budget_of(&work->campaigns, &work->campaigns.items[i], &work->budgets[i], error);
+        for (size_t s = 0; s < scenarios; s++)
+            work->spends[i * scenarios + s] =
+                work->budgets[i] * work->changes[i * scenarios + s].budget_multiplier;
+    }
+    for (size_t s = 0; s < scenarios && !status && scenario_options.reoptimise && count > 0; s++)
+        status = reoptimise(work, s, error);
+    for (size_t i = 0; i < count && !status; i++)
+        for (size_t s = 0; s < scenarios; s++)
+            work->outcomes[i * scenarios + s] = outcome_of(work, i, s);
+    if (!status && scenario_options.draws > 0 && count > 0)
+        status = compute_risk(work, error);
+    return status;
 }
 
 /* Says of each scenario how many campaigns it takes beyond what their data support. */
@@ -300,15 +348,20 @@ static void say_beyond_support(const struct work *work) {
     }
 }
 
-/* The rows of one campaign, or of the portfolio. */
-static enum mi_status write_group(struct work *work, const struct campaign *campaign,
+/* The rows of one campaign (number i), or of the portfolio. */
+static enum mi_status write_group(struct work *work, const struct campaign *campaign, size_t i,
                                   const struct mi_outcome *outcomes, struct mi_error *error) {
     const struct scenarios *scenarios = &work->scenarios;
     enum mi_status status = MI_OK;
-    for (size_t s = 0; s < scenarios->count && !status; s++)
-        status =
-            write_row(&work->output, &work->campaigns, campaign, &scenarios->items[s], &outcomes[s], error);
-    if (status || !options.expected)
+    for (size_t s = 0; s < scenarios->count && !status; s++) {
+        size_t place = i * scenarios->count + s;
+        if (scenario_options.draws > 0)
+            risk_set(&work->risk, &work->output.risk, work->output.stream.writer,
+                     campaign ? &work->risk.figures[place] : &work->risk.totals[s]);
+        status = write_row(&work->output, &work->campaigns, campaign,
+                           campaign ? &work->changes[place] : &scenarios->items[s], &outcomes[s], error);
+    }
+    if (status || !scenario_options.expected)
         return status;
     struct mi_outcome expected = mi_scenario_expected(scenarios->items, outcomes, scenarios->count);
     return write_row(&work->output, &work->campaigns, campaign, NULL, &expected, error);
@@ -324,20 +377,22 @@ static enum mi_status write_total(struct work *work, struct mi_error *error) {
             work->row[i] = work->outcomes[i * scenarios + s];
         totals[s] = mi_outcome_sum(work->row, count);
     }
-    return write_group(work, NULL, totals, error);
+    return write_group(work, NULL, 0, totals, error);
 }
 
 static enum mi_status write_campaigns(struct work *work, struct mi_error *error) {
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < work->campaigns.count && !status; i++)
-        status =
-            write_group(work, &work->campaigns.items[i], &work->outcomes[i * work->scenarios.count], error);
+        status = write_group(work, &work->campaigns.items[i], i, &work->outcomes[i * work->scenarios.count],
+                             error);
     return status;
 }
 
 static enum mi_status predict(struct work *work, struct mi_error *error) {
-    enum mi_status status = open_scenarios(&work->scenarios, error);
-    if (!status && options.expected)
+    enum mi_status status = risk_check(&work->risk, error);
+    if (!status)
+        status = scenarios_open(&work->scenarios, error);
+    if (!status && scenario_options.expected)
         status = mi_scenarios_check_expected(work->scenarios.items, work->scenarios.count, error);
     if (!status)
         status = campaigns_read(&work->campaigns, &work->output.stream, error);
@@ -346,10 +401,10 @@ static enum mi_status predict(struct work *work, struct mi_error *error) {
     if (status)
         return status;
     say_beyond_support(work);
-    status = open_output(&work->output, &work->campaigns, error);
+    status = open_output(&work->output, &work->campaigns, &work->risk, error);
     if (status)
         return status;
-    return options.total ? write_total(work, error) : write_campaigns(work, error);
+    return scenario_options.total ? write_total(work, error) : write_campaigns(work, error);
 }
 
 static enum mi_status run_predict(struct mi_error *error) {
@@ -358,9 +413,13 @@ static enum mi_status run_predict(struct mi_error *error) {
     status = stream_close(&work.output.stream, status, error);
     free(work.outcomes);
     free(work.row);
+    free(work.changes);
+    free(work.spends);
+    free(work.budgets);
+    risk_free(&work.risk);
     json_free(&work.output.json);
     campaigns_free(&work.campaigns);
-    close_scenarios(&work.scenarios);
+    scenarios_close(&work.scenarios);
     return status;
 }
 
@@ -369,7 +428,7 @@ static enum mi_status write_list(const struct scenarios *scenarios, struct strea
     size_t slots[FIELDS];
     enum mi_status status = stream_output(stream, false, error);
     for (size_t i = 0; i < FIELDS && !status; i++)
-        status = mi_writer_column(stream->writer, field_names[i], &slots[i], error);
+        status = mi_writer_column(stream->writer, scenario_fields[i], &slots[i], error);
     for (size_t s = 0; s < scenarios->count && !status; s++) {
         const struct mi_scenario *scenario = &scenarios->items[s];
         mi_writer_text(stream->writer, slots[NAME], scenario->name);
@@ -385,11 +444,11 @@ static enum mi_status write_list(const struct scenarios *scenarios, struct strea
 static enum mi_status run_list(struct mi_error *error) {
     struct scenarios scenarios = {0};
     struct stream stream = {0};
-    enum mi_status status = open_scenarios(&scenarios, error);
+    enum mi_status status = scenarios_open(&scenarios, error);
     if (!status)
         status = write_list(&scenarios, &stream, error);
     status = stream_close(&stream, status, error);
-    close_scenarios(&scenarios);
+    scenarios_close(&scenarios);
     return status;
 }
 
@@ -401,6 +460,15 @@ static const struct command commands[] = {
      .example = "mi-scenario --total --expected allocation.csv",
      .options = option_table,
      .run = run_predict},
+    {.name = "sensitivity",
+     .purpose = "the profit with one input at a time lower and higher",
+     .input = "[FILE]",
+     .details = "Reads what predict reads. Writes one row an input, the widest swing of the\n"
+                "portfolio's profit first: input, change_low_pct, change_high_pct, profit,\n"
+                "profit_low, profit_high, swing, swing_pct.\n",
+     .example = "mi-scenario sensitivity --change=20 allocation.csv",
+     .options = sensitivity_options,
+     .run = run_sensitivity},
     {.name = "list",
      .purpose = "the scenarios themselves, as a file to edit",
      .details = "Writes scenario, budget_multiplier, ltv_adjustment, cpa_adjustment, probability.\n",

@@ -387,6 +387,8 @@ enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *not
 void mi_cac_fit_free(struct mi_cac_fit *fit);
 
 enum mi_status mi_cac_model_write(const struct mi_cac_model *model, const char *path, struct mi_error *error);
+enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_model **model,
+                               struct mi_error *error);
 enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error);
 void mi_cac_model_free(struct mi_cac_model *model);
 
@@ -473,6 +475,25 @@ double mi_curve_second_derivative(const struct mi_curve *curve, double spend);
  * text order: with `curve_cov` the variance of users by the delta method. */
 size_t mi_curve_parameter_count(const struct mi_curve *curve);
 void mi_curve_gradient(const struct mi_curve *curve, double spend, double *gradient);
+/* How sure a curve is. curve_cov is the lower triangle of the covariance of its log parameters, in text
+ * order, by spaces: so many numbers (0 for points, and for a mix of more than 12 parameters: no covariance).
+ */
+#define MI_CURVE_COVARIANCE_LIMIT 78
+size_t mi_curve_covariance_size(const struct mi_curve *curve);
+/* Reads them; MI_BAD_RECORD: too many, too few, no numbers, a variance below 0. */
+enum mi_status mi_curve_covariance_parse(struct mi_text text, const struct mi_curve *curve,
+                                         double triangle[MI_CURVE_COVARIANCE_LIMIT], struct mi_error *error);
+/* Standard deviation of log users (log CPA has the same) and of the log slope (log marginal CPA) at a spend,
+ * by the delta method; NaN without users or covariance. */
+double mi_curve_log_users_sd(const struct mi_curve *curve, const double *triangle, double spend);
+double mi_curve_log_slope_sd(const struct mi_curve *curve, const double *triangle, double spend);
+/* So many standard deviations to either side hold this probability of a normal. */
+double mi_curve_interval_z(double probability);
+/* Interval of a period's counted users: the mean's own uncertainty, the day's dispersion (variance = mean +
+ * dispersion * mean^2) and counting together, by a negative binomial of that mean and variance. */
+void mi_curve_outcome(double mean, double log_sd, double dispersion, double probability, double *low,
+                      double *high);
+
 /* The last spend of points (of any part, for a mix); NaN where there are none. */
 double mi_curve_last_point(const struct mi_curve *curve);
 
@@ -489,13 +510,14 @@ double mi_curve_best_spend(const struct mi_curve *curve, double ltv, double rate
  * a weekday factor, with variance poisson * mean + dispersion * mean^2 and a share of outliers. What a
  * campaign does not tell comes from the portfolio (and from the campaign's group within it): every parameter
  * has a normal prior, in logs, whose centre and spread are learnt from all campaigns (empirical Bayes, EM;
- * Efron & Morris 1975, Laird & Louis 1987). Weighted least squares by GSL's trust region, reweighted for
- * outliers and variance until it stands. What could not be fitted falls back to the portfolio and says so. */
+ * Efron & Morris 1975, Laird & Louis 1987); a smooth misfit about the family's curve is a Gaussian process
+ * (Kennedy & O'Hagan 2001). Quasi-likelihood, reweighted for outliers and variance until it stands, the shape
+ * integrated over a grid. What could not be fitted falls back to the portfolio and says so. */
 struct mi_curve_fit;
 
 struct mi_curve_fit_options {
     bool any_family;             /* take the family that extrapolates best in the portfolio's own backtest */
-    enum mi_curve_family family; /* else this one: MI_CURVE_HILL, MI_CURVE_MM or MI_CURVE_EXP */
+    enum mi_curve_family family; /* else this one; points and mix cannot be fitted */
     bool sum_duplicates;         /* add up the rows of a campaign and date, instead of refusing them */
     unsigned long threads;       /* 0: one */
 };
@@ -893,6 +915,34 @@ struct mi_elasticity {
 };
 struct mi_elasticity mi_forecast_elasticity(const struct mi_series *revenue, const struct mi_series *spend);
 
+/* ---- predictions of value against what came ---- */
+
+struct mi_ltv_pair {
+    double predicted, actual;
+    double low, high; /* NaN: no interval */
+};
+
+struct mi_ltv_scores {
+    double n, mean_predicted, mean_actual;
+    double mae, rmse;
+    double wape;  /* percent: sum of |error| / sum of |actual| */
+    double ratio; /* sum of predicted / sum of actual */
+    double gini;  /* area of the gain curve over that of the perfect order, ties averaged; NaN: not defined */
+    double spearman; /* rank correlation */
+    double pinball;  /* mean of the losses of low and high as the quantiles (1 -+ level) / 2 */
+    double intervals,
+        coverage; /* rows with an interval whose upper end is above 0, and share of these inside */
+    double width; /* their mean width */
+};
+
+/* Scores of all pairs, and of tenths from the lowest predictions to the highest (deciles may be NULL; there
+ * n, means, mae, rmse, wape, ratio are of the tenths of all pairs, the figures of intervals of the tenths of
+ * those with an interval above 0; the others NaN). Equal predictions stay in the order that they came in.
+ * Nothing judged: MI_BAD_INPUT. */
+enum mi_status mi_ltv_evaluate(const struct mi_ltv_pair *pairs, size_t count, double level,
+                               struct mi_ltv_scores *all, struct mi_ltv_scores deciles[10],
+                               struct mi_error *error);
+
 /* ---------------------------------------------------------------------------------------------------------
  * cohorts: what young ones will have brought (lib/forecast)
  * ------------------------------------------------------------------------------------------------------ */
@@ -1100,6 +1150,24 @@ struct mi_accuracy_change {
  * bias (its size), direction (smaller) and coverage (distance from `level`). */
 void mi_accuracy_compare(struct mi_accuracy_change *changes, size_t count, double level, double significance);
 
+/* Whether a challenger predicts better than a champion by more than noise: losses of both for the same
+ * things. The mean difference is judged twice, by days (Diebold and Mariano 1995, Bartlett weights over the
+ * longest horizon, the correction and t distribution of Harvey, Leybourne and Newbold 1997) and by campaigns
+ * (clusters), and the more doubtful of the two counts. */
+struct mi_duel;
+struct mi_duel_result {
+    uint64_t n, n_days, n_campaigns;
+    double champion, challenger; /* mean losses */
+    double difference;           /* challenger - champion: below 0, the challenger is better */
+    double error;                /* its standard error; NaN: too little to say */
+    double chance;               /* of a difference as large either way by noise alone; NaN: cannot be said */
+};
+enum mi_status mi_duel_new(struct mi_duel **duel, struct mi_error *error);
+enum mi_status mi_duel_add(struct mi_duel *duel, struct mi_text campaign, int32_t date, double horizon,
+                           double champion, double challenger, struct mi_error *error);
+enum mi_status mi_duel_finish(struct mi_duel *duel, struct mi_duel_result *result, struct mi_error *error);
+void mi_duel_free(struct mi_duel *duel);
+
 /* ---------------------------------------------------------------------------------------------------------
  * store: what was predicted, what came, models, alerts and actions in one SQLite file (lib/store)
  * ------------------------------------------------------------------------------------------------------ */
@@ -1203,6 +1271,8 @@ struct mi_stored_prediction {
     double actual; /* with outcomes: the one of this metric, date and horizon, else, for cpa, users, spend,
                       forecast_revenue and forecast_roas, from spend, users and revenue of all its days; NaN:
                       not known */
+    double
+        actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
@@ -1437,7 +1507,7 @@ struct mi_allocation_problem {
     size_t limit_count;
     double
         step;   /* budgets are multiples of this where limits let them, but for what is left over; 0: cents */
-    double gap; /* relative: ends where value and bound are within; 0: 1e-7 */
+    double gap; /* relative: ends where value and bound are within; 0: 1e-6 */
     double seconds; /* time after which the best found is taken; 0: none */
     double calm;    /* fewest changes from today's budgets: what a unit moved must add; 0: any */
     enum mi_solver solver;
@@ -1523,6 +1593,183 @@ struct mi_outcome mi_scenario_outcome(const struct mi_scenario *scenario, const 
  * expected values, the ratios are formed of them. */
 struct mi_outcome mi_scenario_expected(const struct mi_scenario *scenarios, const struct mi_outcome *outcomes,
                                        size_t count);
+
+/* ---- Monte Carlo over the models' own uncertainty ---- */
+
+/* A campaign whose curve and LTV are known with error. */
+struct mi_uncertain_campaign {
+    struct mi_text id; /* its draws depend on the seed and on this alone */
+    const struct mi_curve *curve;
+    const double *covariance; /* of the curve's log parameters: lower triangle in text order; NULL: none */
+    double ltv, ltv_se;       /* standard error; NaN: none */
+    struct mi_campaign_costs costs;
+    double budget; /* before the scenario */
+    size_t group;  /* that shares a shock; SIZE_MAX: none */
+};
+
+/* MI_BAD_ARGUMENT where a triangle has not the curve's number of entries or is no covariance. */
+enum mi_status mi_covariance_check(const struct mi_curve *curve, const double *triangle, size_t count,
+                                   struct mi_error *error);
+
+struct mi_monte_carlo {
+    size_t draws;
+    uint64_t seed;
+    double shock_all,
+        shock_group;           /* standard deviations of log users that all, or a group's, campaigns share */
+    const char *const *groups; /* names of the groups, by number: a group's shocks depend on its name */
+    size_t group_count;
+    const double *quantiles; /* of profit that are asked for */
+    size_t quantile_count;
+    double var_level; /* confidence of the value at risk, as 0.95 */
+    unsigned long threads;
+};
+
+#define MI_QUANTILES_MOST 16
+
+/* What the draws of one profit come to. */
+struct mi_risk_figures {
+    double mean, sd;
+    double quantile[MI_QUANTILES_MOST];
+    double chance_of_loss; /* share of draws below 0 */
+    double value_at_risk;  /* the loss that is passed with 1 - var_level only; below 0: no loss even then */
+};
+
+/* Draws curves (log parameters normal), LTVs (lognormal about the mean) and shocks, and computes profits.
+ * changes: what each scenario does to each campaign, campaign by campaign. figures: room for count *
+ * scenarios, in the same order, or NULL; totals: for scenarios, the portfolio's. profits: NULL, or room for
+ * scenarios * draws, which gets the portfolio's. The same for any number of threads. */
+enum mi_status mi_monte_carlo_run(const struct mi_monte_carlo *options,
+                                  const struct mi_uncertain_campaign *campaigns, size_t count,
+                                  const struct mi_scenario *changes, size_t scenarios,
+                                  struct mi_risk_figures *figures, struct mi_risk_figures *totals,
+                                  double *profits, struct mi_error *error);
+
+/* Draws of one campaign, one after another. Of a mix each draw takes one part, with its weight as the chance:
+ * families that a mix stands between are uncertain too. */
+struct mi_draws;
+enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64_t seed,
+                            struct mi_draws **draws, struct mi_error *error);
+void mi_draws_free(struct mi_draws *draws);
+/* The next draw: the users at each spend, and the LTV. */
+void mi_draws_next(struct mi_draws *draws, const double *spends, size_t count, double *users, double *ltv);
+
+/* The figures of a sample, which is put in another order. */
+struct mi_risk_figures mi_risk_figures_of(const struct mi_monte_carlo *options, double *profits,
+                                          size_t count);
+
+/* ---- allocation under uncertainty (lib/optimize) ---- */
+
+/* What is known of the curves' and LTVs' errors, one per campaign of the problem. */
+struct mi_uncertainty {
+    const double *const *covariance; /* as in mi_uncertain_campaign; NULL: none */
+    const double *ltv_se;            /* NaN: none */
+    size_t draws;                    /* 10 and more */
+    uint64_t seed;
+};
+
+enum mi_risk_measure {
+    MI_RISK_MEAN,   /* the mean of the objective over the draws */
+    MI_RISK_SPREAD, /* mean - amount * standard deviation */
+    MI_RISK_CVAR    /* the mean of the worst `amount` of the draws (Rockafellar, Uryasev 2000) */
+};
+
+/* Maximises a risk measure of profit, revenue or users. Both measures are the least of weighted means of the
+ * draws over a convex set of weights: for given weights the problem separates, and the weights of the worst
+ * case are averaged over the rounds (fictitious play); every round's bound is one of the measure. Campaigns'
+ * means are tabulated at some hundred spends, closest around the answer. Limits: of spend and share only.
+ * allocation->objective is the measure over the draws. */
+enum mi_status mi_allocate_uncertain(const struct mi_allocation_problem *problem,
+                                     const struct mi_uncertainty *uncertainty, enum mi_risk_measure measure,
+                                     double amount, struct mi_allocation *allocation, struct mi_error *error);
+
+/* What learning costs and is worth. */
+struct mi_exploration {
+    double *extra;       /* per campaign: money beyond the best allocation of the rest */
+    double *information; /* per campaign: profit a day that knowing its curve would add at most, at the price
+                            of the budget (expected value of perfect information) */
+    double spent;        /* sum of extra */
+    double cost;         /* expected profit a day that the best allocation of all has more */
+    double worth;        /* sum of information over the campaigns explored */
+    size_t count;        /* of these */
+};
+
+/* Spends `share` of the budget where knowing a curve is worth most for the money, towards what its best spend
+ * may be (the 0.8 quantile over the draws), the rest as the most expected profit has it. Objective profit, no
+ * limits on groups, no step. */
+enum mi_status mi_explore(const struct mi_allocation_problem *problem,
+                          const struct mi_uncertainty *uncertainty, double share,
+                          struct mi_allocation *allocation, struct mi_exploration *exploration,
+                          struct mi_error *error);
+void mi_exploration_clear(struct mi_exploration *exploration);
+
+/* ---------------------------------------------------------------------------------------------------------
+ * monitor: when reality leaves the prediction (lib/monitor)
+ * ------------------------------------------------------------------------------------------------------ */
+
+enum mi_watch_kind {
+    MI_WATCH_COST,  /* counts; what rises is expected / observed: a CPA */
+    MI_WATCH_COUNT, /* counts: users */
+    MI_WATCH_RATIO  /* observed / expected, about normal: a ROAS */
+};
+
+struct mi_watch_options {
+    enum mi_watch_kind kind;
+    double threshold;    /* variance that matters: 0.2, -0.15, -0.25 */
+    double noise;        /* of counts: variance = mean + noise * mean^2; of a ratio: its standard deviation */
+    double false_alarms; /* a day, where all goes as predicted: at most so many */
+    bool plain;          /* no test: a day beyond the threshold is enough */
+};
+
+/* A sequential test, day by day: as predicted against a variance a quarter beyond the threshold, by the
+ * Shiryaev-Roberts statistic R = (1 + R) * likelihood ratio, which is alarmed at A. R - days is a martingale
+ * while all goes as predicted, so that the mean time between false alarms is at least A (Pollak 1985); A is
+ * lowered by what the statistic overshoots (exp(-0.583 d), d the size of a day's step in standard deviations:
+ * Siegmund 1985, 10.2). An alarm also needs the variance since the change to be beyond the threshold. The
+ * same test the other way round closes it. */
+struct mi_watch {
+    struct mi_watch_options options;
+    double statistic;
+    bool open;
+    size_t days;               /* since the likeliest change */
+    double expected, observed; /* sums of these days; of a ratio means over `days` are what counts */
+    double evidence;           /* log likelihood ratio of these days */
+};
+
+void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options);
+/* One more day; what is missing changes nothing. true: the alarm opened or closed, see watch->open. */
+bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
+/* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
+double mi_watch_variance(const struct mi_watch *watch);
+
+/* The noise of counts about what was expected: the dispersion at which half the squared standard scores lie
+ * below the median of a chi-squared, so that days out of line do not count. NaN: fewer than 10 of them. */
+double mi_watch_noise(const double *expected, const double *observed, size_t count);
+/* The same of ratios: 1.4826 times their median distance from their median. */
+double mi_watch_spread(const double *ratios, size_t count);
+
+#define MI_CAUSES_MOST 8
+
+/* A likely cause of a variance. */
+struct mi_cause {
+    const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
+                         season */
+    double share;     /* of the variance's logarithm that it explains */
+    char evidence[160];
+};
+
+/* What is known of a campaign's days, oldest first; NaN: not known. */
+struct mi_monitored_day {
+    int32_t date;
+    double spend, users, revenue, impressions, clicks, frequency;
+};
+
+/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
+ * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
+ * against the four weeks before and only where more than two standard errors changed; the same days a year
+ * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
+ * the same network, NaN for none. Returns their number, MI_CAUSES_MOST at most. */
+size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
+                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)

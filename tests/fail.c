@@ -6,11 +6,15 @@
  * receives the number of calls of each kind when the program ends, so that a test can go through all of them.
  *
  * Only calls of the program and libmi count, not those that the dynamic loader or stdio make by themselves.
+ * Those by which jansson's lexer makes room for a longer string are left alone: jansson 2.14 does not look
+ * whether they succeed, and crashes. They are told by their sizes, which are powers of two.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +27,27 @@ static const char *const names[KINDS] = {"malloc", "read", "write", "fsync", "re
 static unsigned long calls[KINDS], fail_at[KINDS];
 static bool short_reads, short_writes, interrupts, ready;
 
+static uintptr_t jansson_start, jansson_end; /* its code */
+
+static int find_jansson(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    for (int i = 0; strstr(object->dlpi_name, "libjansson") != NULL && i < object->dlpi_phnum; i++) {
+        if (object->dlpi_phdr[i].p_type == PT_LOAD && object->dlpi_phdr[i].p_flags & PF_X) {
+            jansson_start = object->dlpi_addr + object->dlpi_phdr[i].p_vaddr;
+            jansson_end = jansson_start + object->dlpi_phdr[i].p_memsz;
+        }
+    }
+    return 0;
+}
+
+static bool is_lexer(const void *caller, size_t size) {
+    uintptr_t address = (uintptr_t)caller;
+    return size >= 32 && (size & (size - 1)) == 0 && address >= jansson_start && address < jansson_end;
+}
+
 __attribute__((constructor)) static void start(void) {
+    dl_iterate_phdr(find_jansson, NULL);
     const char *fail = getenv("FAIL");
     fail = fail == NULL ? "" : fail;
     for (int kind = 0; kind < KINDS; kind++) {
@@ -74,7 +98,7 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 
 void *malloc(size_t size) {
-    if (fails(MALLOC)) {
+    if (!is_lexer(__builtin_return_address(0), size) && fails(MALLOC)) {
         errno = ENOMEM;
         return NULL;
     }

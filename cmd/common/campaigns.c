@@ -11,6 +11,8 @@
 #include "common/costs.h"
 #include "common/curves.h"
 
+#define COVARIANCE_MOST 2080 /* numbers: a mix of 64 curves of one parameter each; more are refused */
+
 /* Numbers of a campaign, which may not differ between its rows. */
 enum fact {
     PREDICTED_LTV,
@@ -53,14 +55,14 @@ struct reading {
     struct mi_reader *reader;
     const struct mi_batch *batch;
     struct cost_columns costs;
-    size_t id, curve, fact[FACTS], figure[FIGURES];
+    size_t id, curve, covariance, fact[FACTS], figure[FIGURES];
     struct mi_index *index; /* of the ids: the number is the place in items */
     size_t capacity;
 };
 
 /* What one row says. */
 struct row {
-    struct mi_text id, curve;
+    struct mi_text id, curve, covariance;
     double fact[FACTS], figure[FIGURES];
     struct mi_campaign_costs costs;
 };
@@ -72,6 +74,8 @@ static enum mi_status open_columns(struct reading *r, struct mi_error *error) {
     bool levels = !status && r->figure[SPEND] != MI_NO_COLUMN && r->figure[PREDICTED_CPA] != MI_NO_COLUMN;
     if (!status)
         status = mi_reader_column(r->reader, "curve", !levels, &r->curve, error);
+    if (!status)
+        status = mi_reader_column(r->reader, "curve_cov", false, &r->covariance, error);
     for (size_t i = 0; i < FACTS && !status; i++)
         status = mi_reader_column(r->reader, facts[i].name, facts[i].rules & MI_FILLED, &r->fact[i], error);
     return status ? status : cost_columns_open(&r->costs, r->reader, error);
@@ -81,6 +85,8 @@ static enum mi_status read_cells(struct reading *r, size_t at, struct row *row, 
     enum mi_status status = mi_batch_id(r->batch, at, r->id, &row->id, error);
     if (!status)
         status = mi_batch_text(r->batch, at, r->curve, &row->curve, error);
+    if (!status)
+        status = mi_batch_text(r->batch, at, r->covariance, &row->covariance, error);
     if (!status && r->curve != MI_NO_COLUMN && !row->curve.data)
         status = mi_batch_fault(r->batch, at, r->curve, error, "campaign '%.*s' has no curve",
                                 (int)row->id.size, row->id.data);
@@ -110,6 +116,8 @@ static enum mi_status check_same(struct reading *r, size_t first, size_t at, con
         return status;
     if (!mi_text_equal(before.curve, row->curve))
         return differs(r, at, r->curve, row->id, error);
+    if (!mi_text_equal(before.covariance, row->covariance))
+        return differs(r, at, r->covariance, row->id, error);
     for (size_t i = 0; i < FACTS; i++)
         if (!same(before.fact[i], row->fact[i]))
             return differs(r, at, r->fact[i], row->id, error);
@@ -142,6 +150,39 @@ static enum mi_status add_level(struct campaign *campaign, size_t at, const stru
     return MI_OK;
 }
 
+/* curve_cov: numbers by spaces. */
+static enum mi_status read_covariance(struct reading *r, size_t at, struct mi_text text,
+                                      const struct mi_curve *curve, double **covariance,
+                                      struct mi_error *error) {
+    double numbers[COVARIANCE_MOST];
+    size_t count = 0;
+    const char *here = text.data, *end = text.data + text.size;
+    *covariance = NULL;
+    if (!text.data)
+        return MI_OK;
+    while (here < end) {
+        const char *to = memchr(here, ' ', (size_t)(end - here));
+        to = to ? to : end;
+        if (to > here) {
+            if (count == COVARIANCE_MOST)
+                return mi_batch_fault(r->batch, at, r->covariance, error,
+                                      "more numbers than a curve can have");
+            if (!mi_number_parse((struct mi_text){here, (size_t)(to - here)}, &numbers[count++]))
+                return mi_batch_fault(r->batch, at, r->covariance, error,
+                                      "not numbers with spaces between: \"%.*s\"", (int)text.size, text.data);
+        }
+        here = to + 1;
+    }
+    struct mi_error reason = {0};
+    if (mi_covariance_check(curve, numbers, count, &reason))
+        return mi_batch_fault(r->batch, at, r->covariance, error, "%s", reason.text);
+    *covariance = malloc((count + 1) * sizeof **covariance);
+    if (!*covariance)
+        return no_memory(error);
+    memcpy(*covariance, numbers, count * sizeof *numbers);
+    return MI_OK;
+}
+
 static enum mi_status add_campaign(struct reading *r, size_t at, const struct row *row,
                                    struct mi_error *error) {
     struct campaigns *all = r->campaigns;
@@ -161,12 +202,17 @@ static enum mi_status add_campaign(struct reading *r, size_t at, const struct ro
     enum mi_status status = campaign.curve_of_levels ? MI_OK
                                                      : curve_table_parse(r->batch, at, r->curve, row->curve,
                                                                          &campaign.curve, error);
-    if (status)
+    if (!status && !campaign.curve_of_levels)
+        status = read_covariance(r, at, row->covariance, &campaign.curve, &campaign.covariance, error);
+    if (status) {
+        mi_curve_clear(&campaign.curve);
         return status;
+    }
     if (all->count == r->capacity) {
         size_t capacity = r->capacity ? 2 * r->capacity : 64;
         struct campaign *items = realloc(all->items, capacity * sizeof *items);
         if (!items) {
+            free(campaign.covariance);
             mi_curve_clear(&campaign.curve);
             return no_memory(error);
         }
@@ -342,6 +388,11 @@ static bool is_among(const char *const *names, struct mi_text name) {
     return false;
 }
 
+/* Bands at the levels' spends: at another spend they are none. */
+static const char *const bands[] = {
+    "cpa_lo",  "cpa_hi",  "users_lo",  "users_hi",  "marginal_cpa_lo", "marginal_cpa_hi", "beyond_support",
+    "roas_lo", "roas_hi", "profit_lo", "profit_hi", "roi_lo",          "roi_hi",          NULL};
+
 /* Names the columns of `drop` in one note. */
 static enum mi_status say_dropped(const struct campaigns *campaigns, const struct mi_reader *reader,
                                   const bool *drop, struct mi_error *error) {
@@ -376,8 +427,10 @@ enum mi_status campaigns_output(const struct campaigns *campaigns, struct stream
         return no_memory(error);
     enum mi_status status = stream_output(stream, true, error);
     for (size_t c = 0; c < campaigns->column_count && !status; c++) {
-        drop[c] = campaigns->varies[c] && !is_among(computed, mi_reader_column_name(stream->reader, c));
-        if (drop[c])
+        struct mi_text name = mi_reader_column_name(stream->reader, c);
+        bool band = is_among(bands, name);
+        drop[c] = !band && campaigns->varies[c] && !is_among(computed, name);
+        if (drop[c] || band)
             status = mi_writer_drop(stream->writer, c, error);
     }
     if (!status)
@@ -420,6 +473,7 @@ double campaign_saturation(const struct campaign *campaign, double spend) {
 void campaigns_free(struct campaigns *campaigns) {
     for (size_t i = 0; i < campaigns->count; i++) {
         free(campaigns->items[i].levels);
+        free(campaigns->items[i].covariance);
         mi_curve_clear(&campaigns->items[i].curve);
     }
     free(campaigns->items);

@@ -32,6 +32,7 @@ struct campaign {
     size_t level_count;
     struct mi_curve curve; /* of column `curve`, else the points of the levels */
     bool curve_of_levels;
+    double *covariance; /* of the curve's log parameters, column `curve_cov`: lower triangle; NULL: none */
     double predicted_ltv;
     double ltv_se; /* NaN: not there */
     struct mi_campaign_costs costs;

@@ -16,12 +16,30 @@ enum mi_status curve_table_parse(const struct mi_batch *batch, size_t row, size_
     return status ? mi_error_set(error, status, "%s", reason.text) : MI_OK;
 }
 
+enum mi_status curve_table_covariance(const struct mi_batch *batch, size_t row, size_t column,
+                                      const struct mi_curve *curve, double *triangle, bool *known,
+                                      struct mi_error *error) {
+    struct mi_text text;
+    struct mi_error reason = {0};
+    *known = false;
+    enum mi_status status = mi_batch_text(batch, row, column, &text, error);
+    if (status || !text.data || text.size == 0)
+        return status;
+    status = mi_curve_covariance_parse(text, curve, triangle, &reason);
+    *known = status == MI_OK;
+    return status ? mi_batch_fault(batch, row, column, error, "%s", reason.text) : MI_OK;
+}
+
 static enum mi_status read_row(struct curve_table *table, size_t row, size_t column, struct mi_error *error) {
     struct mi_text text;
-    double spend_max;
+    double spend_max, triangle[MI_CURVE_COVARIANCE_LIMIT];
+    bool known;
     enum mi_status status = mi_batch_id(table->batch, row, column, &text, error);
     if (!status)
         status = curve_table_parse(table->batch, row, column, text, &table->curves[row], error);
+    if (!status)
+        status = curve_table_covariance(table->batch, row, table->covariance, &table->curves[row], triangle,
+                                        &known, error);
     return status ? status
                   : mi_batch_number(table->batch, row, table->spend_max, MI_MONEY, &spend_max, error);
 }
@@ -35,6 +53,10 @@ enum mi_status curve_table_read(struct curve_table *table, const char *path, str
         status = mi_reader_column(table->reader, "curve", true, &curve, error);
     if (!status)
         status = mi_reader_column(table->reader, "curve_spend_max", false, &table->spend_max, error);
+    if (!status)
+        status = mi_reader_column(table->reader, "curve_cov", false, &table->covariance, error);
+    if (!status)
+        status = mi_reader_column(table->reader, "curve_dispersion", false, &table->dispersion, error);
     if (!status)
         status = mi_batch_index(table->batch, id, &table->ids, error);
     if (status)

@@ -13,8 +13,9 @@ struct curve_table {
     struct mi_batch *batch;
     struct mi_index *ids;    /* number = row */
     struct mi_curve *curves; /* by row */
-    size_t spend_max;        /* column curve_spend_max, MI_NO_COLUMN where there is none */
-    size_t pooled;           /* row of the portfolio's curve, SIZE_MAX where there is none */
+    size_t spend_max;        /* columns curve_spend_max, curve_cov, curve_dispersion; or MI_NO_COLUMN */
+    size_t covariance, dispersion;
+    size_t pooled; /* row of the portfolio's curve, SIZE_MAX where there is none */
 };
 
 /* Reads campaign_id and curve of every row; a campaign that is there twice, or a curve that cannot be read,
@@ -25,6 +26,11 @@ void curve_table_free(struct curve_table *table);
 /* The curve that a cell's text says; what is wrong with it is the cell's fault. */
 enum mi_status curve_table_parse(const struct mi_batch *batch, size_t row, size_t column, struct mi_text text,
                                  struct mi_curve *curve, struct mi_error *error);
+
+/* What a cell of curve_cov says of this curve; *known: it is not empty. */
+enum mi_status curve_table_covariance(const struct mi_batch *batch, size_t row, size_t column,
+                                      const struct mi_curve *curve, double *triangle, bool *known,
+                                      struct mi_error *error);
 
 /* The columns of a curve (curve, curve_cov, then what else of the table begins with curve_) as a stream gets
  * them: from the table, or as they came where the row has a curve of its own. */

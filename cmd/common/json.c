@@ -80,6 +80,11 @@ void json_text(struct json *json, const char *name, struct mi_text text) {
         append(json, "null", 4);
 }
 
+void json_raw(struct json *json, const char *name, struct mi_text value) {
+    begin(json, name);
+    append(json, value.data ? value.data : "null", value.data ? value.size : 4);
+}
+
 enum mi_status json_finish(const struct json *json, struct mi_error *error) {
     return json->failed ? mi_error_set(error, MI_NO_MEMORY, "out of memory") : MI_OK;
 }

@@ -28,6 +28,9 @@ void json_number(struct json *json, const char *name, double value);
 /* A string, null where missing. */
 void json_text(struct json *json, const char *name, struct mi_text text);
 
+/* A value that is JSON already, null where missing. */
+void json_raw(struct json *json, const char *name, struct mi_text value);
+
 /* MI_NO_MEMORY where any of it failed. */
 enum mi_status json_finish(const struct json *json, struct mi_error *error);
 /* Forgets the text, keeps the memory. */

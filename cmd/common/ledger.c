@@ -150,6 +150,7 @@ enum mi_status ledger_find_columns(struct ledger *ledger, struct mi_reader *read
     enum mi_status status = find_metrics(ledger, reader, error);
     if (!status)
         status = mi_reader_column(reader, "campaign_id", true, &ledger->campaign, error);
+    ledger->newest = MI_DATE_MISSING;
     ledger->date = ledger->made_column = ledger->horizon_column = MI_NO_COLUMN;
     ledger->spend = ledger->model_column = MI_NO_COLUMN;
     if (!status && (predictions || actuals))
@@ -241,6 +242,8 @@ enum mi_status ledger_row(void *context, struct stream *stream, const struct mi_
     struct ledger *ledger = context;
     struct mi_prediction key;
     enum mi_status status = read_key(ledger, batch, row, &key, error);
+    if (!status && key.date > ledger->newest)
+        ledger->newest = key.date;
     double values[LEDGER_METRICS], lows[LEDGER_METRICS], highs[LEDGER_METRICS];
     for (size_t i = 0; i < ledger->count && !status; i++)
         status = read_value(&ledger->list[i], batch, row, &values[i], &lows[i], &highs[i], error);

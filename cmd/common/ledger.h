@@ -30,6 +30,7 @@ struct ledger {
     bool has_attributes;
     uint64_t outcomes[4]; /* by enum mi_put */
     uint64_t missing;     /* cells without a value */
+    int32_t newest;       /* date of a row; MI_DATE_MISSING before the first */
 };
 
 /* Finds the columns; then each row goes into the put that is going on, ledger_row() being a row_function. */

@@ -120,10 +120,10 @@ static void say_customers(const struct mi_customers_summary *s, bool spend) {
     detail("%.0f customers, %.0f of them with repeat purchases, %.0f that differ", s->customers,
            s->repeat_customers, s->different);
     if (spend && s->spend_not_positive > 0)
-        note("%.0f customers who bought again have a monetary_value of 0 or less: no part of the spend model",
+        note("%.0f of those who bought again with a monetary_value of 0 or less: no part of the spend model",
              s->spend_not_positive);
     if (spend && s->without_spend > 0)
-        note("%.0f customers who bought again have no monetary_value: no part of the spend model",
+        note("%.0f of those who bought again without a monetary_value: no part of the spend model",
              s->without_spend);
 }
 

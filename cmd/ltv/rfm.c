@@ -5,6 +5,7 @@
 #include "ltv/rfm.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 static struct {
@@ -309,23 +310,28 @@ static enum mi_status write_rows(struct log *log, const struct mi_rfm_summary *s
     return status;
 }
 
+/* "1 customer who", "2 customers who" */
+static void count(uint64_t number, const char *one, const char *many, const char *what) {
+    if (number > 0)
+        note("%llu %s %s", (unsigned long long)number, number == 1 ? one : many, what);
+}
+
 static void say(const struct mi_rfm_summary *s) {
+    char late[48];
     char until[16] = "no date";
     if (s->until != MI_DATE_MISSING)
         mi_date_format(s->until, until);
     detail("%llu rows, %zu customers, until %s", (unsigned long long)s->rows, s->customers, until);
-    if (s->refunds > 0)
-        note("%llu negative amounts, %s", (unsigned long long)s->refunds,
-             options.refunds == 0 ? "taken off what was bought that day or before" : "left out");
-    if (s->refunds_before_purchases > 0)
-        note("%llu days with negative amounts only, before anything was bought: left out",
-             (unsigned long long)s->refunds_before_purchases);
-    if (s->late_rows > 0)
-        note("%llu rows after %s left out", (unsigned long long)s->late_rows, until);
-    if (s->new_customers > 0 && !options.partial)
-        note("%zu customers who first bought in the holdout left out", s->new_customers);
-    if (s->without_purchases > 0 && !options.partial)
-        note("%zu customers without a purchase left out", s->without_purchases);
+    count(s->refunds, "negative amount", "negative amounts",
+          options.refunds == 0 ? "taken off what was bought that day or before" : "left out");
+    count(s->refunds_before_purchases, "day", "days",
+          "with negative amounts only, before anything was bought: left out");
+    snprintf(late, sizeof late, "after %s left out", until);
+    count(s->late_rows, "row", "rows", late);
+    if (options.partial)
+        return;
+    count(s->new_customers, "customer", "customers", "first seen in the holdout left out");
+    count(s->without_purchases, "customer", "customers", "without a purchase left out");
 }
 
 static enum mi_status open_log(struct log *log, struct mi_error *error) {
@@ -349,6 +355,10 @@ enum mi_status run_rfm(struct mi_error *error) {
         status = stream_each_row(&log.stream, options.merge ? add_sums : add_transaction, &log, error);
     if (!status)
         status = mi_rfm_finish(log.rfm, &summary, error);
+    /* A part may end before the holdout begins. */
+    if (!status && !options.partial && summary.rows > 0 && options.holdout != NULL &&
+        summary.until <= log.how.holdout)
+        status = mi_error_set(error, MI_BAD_INPUT, "--holdout=%s: nothing comes after it", options.holdout);
     if (!status)
         status = write_rows(&log, &summary, error);
     if (!status)

@@ -4,6 +4,7 @@
  * users of the same source.
  */
 #include "ltv/segments.h"
+#include "common/store.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -425,12 +426,22 @@ static enum mi_status make_model(struct prediction *p, struct mi_error *error) {
                : mi_ltv_model_update(p->model, p->history, segment_options.independent, error);
 }
 
+static enum mi_status read_model(struct prediction *p, struct mi_error *error) {
+    struct mi_model_file *file;
+    enum mi_status status = model_read(ltv_model.path, "mi-ltv", &file, error);
+    if (status == MI_OK) {
+        status = mi_ltv_model_of(file, &p->model, error);
+        mi_model_file_free(file);
+    }
+    return status;
+}
+
 static enum mi_status prepare_source(struct prediction *p, struct mi_error *error) {
     enum mi_status status = open_history(p, error);
     if (!status && segment_options.medium > segment_options.high)
         status = mi_error_set(error, MI_BAD_ARGUMENT, "--medium is above --high");
     if (!status && ltv_model.path != NULL)
-        status = mi_ltv_model_read(ltv_model.path, &p->model, error);
+        status = read_model(p, error);
     if (!status)
         status = stream_open(&p->stream, false, error);
     if (!status)

@@ -25,6 +25,9 @@ struct optimize_options {
     const char *sweep;
     unsigned long pareto;
     unsigned solver;
+    const char *risk;
+    double explore;
+    unsigned long draws, seed;
     double gap; /* percent */
     double time;
     const char *summary;
@@ -34,6 +37,13 @@ extern struct optimize_options optimize_options;
 
 #define OBJECTIVES "profit|weighted|revenue|users|roi|roas" /* in the order of enum mi_objective */
 #define SOLVERS    "global|slsqp"                           /* in the order of enum mi_solver */
+
+/* The plan's profit and today's over the same draws. */
+struct comparison {
+    bool made;
+    double better; /* share of draws in which the plan has more; NaN: today's budgets are not known */
+    struct mi_risk_figures after, before; /* quantiles: 0.1, 0.5, 0.9 */
+};
 
 struct plan {
     struct campaigns campaigns;
@@ -49,6 +59,8 @@ struct plan {
     bool today_known;
     double kept_back, gain; /* what --at-most would keep back, and what that adds to the objective */
     double next; /* what a further 1000 would add to the objective; NaN: not asked for, or no room */
+    struct mi_exploration exploration;
+    struct comparison comparison;
 };
 
 /* roi=0.5,revenue=0.3,cac=0.2 */
@@ -69,6 +81,13 @@ enum mi_status rows_write(struct plan *plan, struct stream *stream, struct mi_er
 /* --summary. */
 enum mi_status summary_write(const struct plan *plan, struct mi_error *error);
 void put_outcome(struct json *json, const char *name, const struct mi_outcome *outcome);
+
+/* --risk and --explore. */
+enum mi_status risk_parse(enum mi_risk_measure *measure, double *amount, struct mi_error *error);
+bool plan_is_uncertain(const struct plan *plan);
+enum mi_status plan_allocate_uncertain(struct plan *plan, struct mi_error *error);
+/* How surely it is better than today, where that is asked for and known. */
+enum mi_status plan_compare(struct plan *plan, struct mi_error *error);
 
 /* The gap in percent, without what is rounding. */
 double gap_percent(const struct mi_allocation *allocation);

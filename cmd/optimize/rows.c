@@ -13,7 +13,7 @@
 #define GAP_DIGITS 1e7 /* a gap of less is rounding */
 
 struct output {
-    size_t recommended, change, curve, binding;
+    size_t recommended, change, curve, binding, extra, information;
     struct level_columns levels;
 };
 
@@ -31,7 +31,13 @@ static enum mi_status open_output(struct plan *plan, struct stream *stream, stru
         status = level_columns_open(&output->levels, stream, error);
     for (enum level_column i = 0; i < LEVEL_MAIN && !status; i++)
         status = level_columns_add(&output->levels, stream, i, error);
-    return status ? status : mi_writer_column(stream->writer, "binding", &output->binding, error);
+    if (!status)
+        status = mi_writer_column(stream->writer, "binding", &output->binding, error);
+    if (status || isnan(optimize_options.explore))
+        return status;
+    status = mi_writer_column(stream->writer, "explore", &output->extra, error);
+    return status ? status
+                  : mi_writer_column(stream->writer, "value_of_information", &output->information, error);
 }
 
 /* What keeps a campaign where it is. */
@@ -53,6 +59,10 @@ static enum mi_status write_row(const struct plan *plan, struct stream *stream, 
     mi_writer_number(stream->writer, output->recommended, spend);
     mi_writer_number(stream->writer, output->change, (spend / campaign->daily_budget - 1) * 100);
     mi_writer_text(stream->writer, output->binding, binding_of(plan, i));
+    if (!isnan(optimize_options.explore)) {
+        mi_writer_number(stream->writer, output->extra, plan->exploration.extra[i]);
+        mi_writer_number(stream->writer, output->information, plan->exploration.information[i]);
+    }
     char *curve = NULL;
     if (output->curve != MI_NO_COLUMN) {
         curve = mi_curve_format(&campaign->curve);
@@ -119,6 +129,36 @@ static void put_certificate(const struct plan *plan, struct json *json) {
     put_limits(plan, json);
 }
 
+static void put_risk(struct json *json, const char *name, const struct mi_risk_figures *figures) {
+    json_open(json, name, '{');
+    json_number(json, "profit_mean", figures->mean);
+    json_number(json, "profit_sd", figures->sd);
+    json_number(json, "profit_lo", figures->quantile[0]);
+    json_number(json, "profit_median", figures->quantile[1]);
+    json_number(json, "profit_hi", figures->quantile[2]);
+    json_number(json, "chance_of_loss", figures->chance_of_loss);
+    json_close(json, '}');
+}
+
+/* What is uncertain, where anything is. */
+static void put_uncertainty(const struct plan *plan, struct json *json) {
+    const struct mi_exploration *e = &plan->exploration;
+    if (plan->comparison.made) {
+        json_number(json, "probability_better", plan->comparison.better);
+        put_risk(json, "uncertainty_recommended", &plan->comparison.after);
+        if (plan->today_known)
+            put_risk(json, "uncertainty_today", &plan->comparison.before);
+    }
+    if (isnan(optimize_options.explore))
+        return;
+    json_open(json, "explore", '{');
+    json_number(json, "spend", e->spent);
+    json_number(json, "campaigns", (double)e->count);
+    json_number(json, "cost", e->cost);
+    json_number(json, "worth_at_most", e->worth);
+    json_close(json, '}');
+}
+
 static void put_summary(const struct plan *plan, struct json *json) {
     struct mi_outcome recommended = mi_outcome_sum(plan->recommended, plan->campaigns.count);
     struct mi_outcome today = mi_outcome_sum(plan->today, plan->campaigns.count);
@@ -144,6 +184,7 @@ static void put_summary(const struct plan *plan, struct json *json) {
     } else {
         json_text(json, "at_most", (struct mi_text){0});
     }
+    put_uncertainty(plan, json);
     json_close(json, '}');
 }
 

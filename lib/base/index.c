@@ -14,11 +14,19 @@ struct entry {
     uint64_t hash;
 };
 
+/* head: a text of at most 7 bytes and its size, else 7 bytes of it and 255. A table is far larger than the
+ * cache: where the head is the whole text there is no further place to look at. */
+struct slot {
+    uint64_t head;
+    uint32_t tag;    /* upper half of the hash */
+    uint32_t number; /* + 1, 0: free */
+};
+
 struct mi_index {
     struct entry *entries; /* in order of appearance */
     size_t count, capacity;
-    uint32_t *table; /* number + 1, 0: free */
-    size_t mask;     /* slots - 1 */
+    struct slot *table;
+    size_t mask; /* slots - 1 */
     struct mi_arena texts;
 };
 
@@ -39,17 +47,34 @@ static uint64_t hash_of(const char *data, size_t size) {
     return hash ^ hash >> 32;
 }
 
+#define HEAD_BYTES 7
+
+static uint64_t head_of(const char *data, size_t size) {
+    uint64_t head = 0;
+    if (size > 0) {
+        memcpy(&head, data, size < HEAD_BYTES ? size : HEAD_BYTES);
+    }
+    unsigned char last = size <= HEAD_BYTES ? (unsigned char)size : 255;
+    memcpy((char *)&head + HEAD_BYTES, &last, 1);
+    return head;
+}
+
+static struct slot slot_for(const struct entry *entry, size_t number) {
+    return (struct slot){head_of(entry->data, entry->size), (uint32_t)(entry->hash >> 32),
+                         (uint32_t)(number + 1)};
+}
+
 static bool grow_table(struct mi_index *index, size_t slots) {
-    uint32_t *table = calloc(slots, sizeof *table);
+    struct slot *table = calloc(slots, sizeof *table);
     if (table == NULL) {
         return false;
     }
     for (size_t number = 0; number < index->count; number++) {
         size_t slot = index->entries[number].hash & (slots - 1);
-        while (table[slot] != 0) {
+        while (table[slot].number != 0) {
             slot = (slot + 1) & (slots - 1);
         }
-        table[slot] = (uint32_t)(number + 1);
+        table[slot] = slot_for(&index->entries[number], number);
     }
     free(index->table);
     index->table = table;
@@ -93,15 +118,18 @@ void mi_index_free(struct mi_index *index) {
 
 /* The slot where the text is or would be. */
 static size_t slot_of(const struct mi_index *index, struct mi_text text, uint64_t hash) {
-    size_t slot = hash & index->mask;
-    for (;; slot = (slot + 1) & index->mask) {
-        uint32_t taken = index->table[slot];
-        if (taken == 0) {
+    uint64_t head = head_of(text.data, text.size);
+    for (size_t slot = hash & index->mask;; slot = (slot + 1) & index->mask) {
+        const struct slot *taken = &index->table[slot];
+        if (taken->number == 0) {
             return slot;
         }
-        const struct entry *entry = &index->entries[taken - 1];
-        if (entry->hash == hash && entry->size == text.size &&
-            (text.size == 0 || memcmp(entry->data, text.data, text.size) == 0)) {
+        if (taken->head != head || taken->tag != hash >> 32) {
+            continue;
+        }
+        const struct entry *entry = &index->entries[taken->number - 1];
+        if (text.size <= HEAD_BYTES ||
+            (entry->size == text.size && memcmp(entry->data, text.data, text.size) == 0)) {
             return slot;
         }
     }
@@ -111,7 +139,7 @@ enum mi_status mi_index_add(struct mi_index *index, struct mi_text text, size_t 
                             struct mi_error *error) {
     uint64_t hash = hash_of(text.data, text.size);
     size_t slot = slot_of(index, text, hash);
-    bool is_new = index->table[slot] == 0;
+    bool is_new = index->table[slot].number == 0;
     if (is_new) {
         if (index->count >= UINT32_MAX - 1) {
             return mi_error_set(error, MI_BAD_INPUT, "more than %u different texts", UINT32_MAX - 1);
@@ -123,9 +151,10 @@ enum mi_status mi_index_add(struct mi_index *index, struct mi_text text, size_t 
         }
         slot = slot_of(index, text, hash);
         index->entries[index->count] = (struct entry){copy, text.size, hash};
-        index->table[slot] = (uint32_t)++index->count;
+        index->table[slot] = slot_for(&index->entries[index->count], index->count);
+        index->count++;
     }
-    *number = index->table[slot] - 1;
+    *number = index->table[slot].number - 1;
     if (added != NULL) {
         *added = is_new;
     }
@@ -133,8 +162,8 @@ enum mi_status mi_index_add(struct mi_index *index, struct mi_text text, size_t 
 }
 
 size_t mi_index_find(const struct mi_index *index, struct mi_text text) {
-    uint32_t taken = index->table[slot_of(index, text, hash_of(text.data, text.size))];
-    return taken == 0 ? SIZE_MAX : taken - 1;
+    uint32_t number = index->table[slot_of(index, text, hash_of(text.data, text.size))].number;
+    return number == 0 ? SIZE_MAX : number - 1;
 }
 
 size_t mi_index_size(const struct mi_index *index) {

@@ -257,16 +257,12 @@ static enum mi_status read_model(const json_t *root, struct mi_cac_model *model,
     return status == MI_OK ? read_trees(root, model, error) : status;
 }
 
-enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error) {
-    struct mi_model_file *file = NULL;
+enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_model **model,
+                               struct mi_error *error) {
     struct mi_error own = {0};
     struct mi_error *report = error != NULL ? error : &own;
-    enum mi_status status = mi_model_file_read(path, TOOL, &file, report);
-    if (status != MI_OK) {
-        return status;
-    }
     struct mi_cac_model *made = calloc(1, sizeof *made);
-    status = made != NULL ? mi_model_file_expect(file, KIND, report) : no_memory(report);
+    enum mi_status status = made != NULL ? mi_model_file_expect(file, KIND, report) : no_memory(report);
     if (status == MI_OK) {
         status = read_model(file->root, made, report);
     }
@@ -276,7 +272,16 @@ enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, 
     } else {
         *model = made;
     }
-    mi_model_file_free(file);
+    return status;
+}
+
+enum mi_status mi_cac_model_read(const char *path, struct mi_cac_model **model, struct mi_error *error) {
+    struct mi_model_file *file = NULL;
+    enum mi_status status = mi_model_file_read(path, TOOL, &file, error);
+    if (status == MI_OK) {
+        status = mi_cac_model_of(file, model, error);
+        mi_model_file_free(file);
+    }
     return status;
 }
 

@@ -16,8 +16,14 @@
 #define PERCENTILE       0.7
 #define REACH_NEEDED     1.1 /* mean spend above over highest below: else nothing is extrapolated */
 
+#define SHIFT_STEPS     6
+#define SCALE_LEAST     0.7 /* of the bands' standard deviations */
+#define SCALE_MOST      3.0
+#define SCALE_NOISE     1.25 /* a scale within this factor of 1 is chance */
+#define SCALE_CAMPAIGNS 25.0 /* what is assumed (1) counts as so many campaigns */
+
 #define LEAD_NEEDED                                                                                          \
-    2.0 /* standard errors by which a family must beat the first, which holds the most curves */
+    0.5 /* standard errors by which a family must beat the first, which holds the most curves */
 
 static const enum mi_curve_family candidates[BACKTEST_FAMILIES] = {MI_CURVE_HILL, MI_CURVE_MM, MI_CURVE_EXP};
 
@@ -77,40 +83,87 @@ static void fill_training(const struct portfolio *portfolio, const struct cut *c
     fit_portfolio_summarise(training);
 }
 
-/* |log(predicted / actual)| of the users on the days above the cut. */
-static double held_out_error(const struct portfolio *portfolio, const struct cut *cut,
-                             const struct portfolio *training, const struct campaign *fitted) {
+/* How a campaign's prediction came out. */
+struct outcome {
+    double shift;    /* log(actual / predicted) of the days above the cut, outliers down-weighted */
+    double noise;    /* variance of that from the days' own noise */
+    double variance; /* that the curve says of itself there */
+};
+
+/* The shift by iteratively reweighted steps: a day's noise is that which the fit learnt. */
+static struct outcome compare(const struct portfolio *portfolio, const struct cut *cut,
+                              const struct portfolio *training, const struct campaign *fitted) {
     const struct campaign *campaign = &portfolio->campaigns[cut->campaign];
+    const struct noise *noise = &training->noise;
     struct mi_curve curve;
-    double triangle[MI_CURVE_COVARIANCE_MOST], predicted = 0, actual = 0;
-    double covariance[PARAMETERS][PARAMETERS] = {{0}};
+    struct outcome outcome = {0};
+    double triangle[MI_CURVE_COVARIANCE_MOST], covariance[PARAMETERS][PARAMETERS];
+    memcpy(covariance, fitted->curve_covariance, sizeof covariance);
     fit_family_curve(training->family, fitted->parameter, covariance, fitted->spend_max, &curve, triangle);
-    for (size_t k = 0; k < campaign->count; k++) {
-        const struct fit_day *day = &portfolio->days[campaign->first + k];
-        if (!(day->spend > cut->threshold))
-            continue;
-        double factor = training->weekdays.used ? exp(fitted->weekday[mi_date_weekday(day->date)]) : 1;
-        predicted += factor * mi_curve_users(&curve, day->spend);
-        actual += day->users;
+    for (int step = 0; step < SHIFT_STEPS; step++) {
+        double information = 0, gradient = 0, spend = 0, width = fmax(1, SHIFT_STEPS / 2 - step);
+        for (size_t k = 0; k < campaign->count; k++) {
+            const struct fit_day *day = &portfolio->days[campaign->first + k];
+            if (!(day->spend > cut->threshold))
+                continue;
+            double factor = training->weekdays.used ? exp(fitted->weekday[mi_date_weekday(day->date)]) : 1;
+            double mean = factor * mi_curve_users(&curve, day->spend) * exp(outcome.shift);
+            double residual = fit_noise_stabilise(noise, fitted->dispersion, day->users) -
+                              fit_noise_stabilise(noise, fitted->dispersion, mean);
+            double weight = fit_noise_regular(noise, residual / width) * mean * mean /
+                            fit_noise_variance(noise, fitted->dispersion, mean);
+            information += weight;
+            gradient += weight * (day->users / mean - 1);
+            spend += weight * log(day->spend);
+        }
+        double move = gradient / (information + 1e-9);
+        outcome.shift += fmin(fmax(move, -0.7), 0.7);
+        outcome.noise = 1 / (information + 1e-9);
+        outcome.variance = mi_curve_log_users_sd(&curve, triangle, exp(spend / (information + 1e-9)));
     }
-    return fabs(log(predicted / actual));
+    outcome.variance *= outcome.variance;
+    return outcome;
 }
 
-/* Errors of one family for every cut. */
+/* Outcomes of one family for every cut. */
 static enum mi_status try_family(const struct portfolio *portfolio, const struct cut *cuts, size_t count,
-                                 struct portfolio *training, double *errors, struct mi_error *error) {
+                                 struct portfolio *training, struct outcome *outcomes,
+                                 struct mi_error *error) {
     fill_training(portfolio, cuts, count, training);
     enum mi_status status = fit_portfolio_fit(training, error);
     for (size_t i = 0; i < count && status == MI_OK; i++)
-        errors[i] = held_out_error(portfolio, &cuts[i], training, &training->campaigns[i]);
+        outcomes[i] = compare(portfolio, &cuts[i], training, &training->campaigns[i]);
     return status;
 }
 
+/* Share of the outcomes that an 80 % band holds whose curve's standard deviations are scaled. */
+static double share_within(const struct outcome *outcomes, size_t count, double scale) {
+    double z = mi_curve_interval_z(MI_INTERVAL), inside = 0;
+    for (size_t i = 0; i < count; i++)
+        inside +=
+            fabs(outcomes[i].shift) <= z * sqrt(scale * scale * outcomes[i].variance + outcomes[i].noise);
+    return inside / (double)count;
+}
+
+/* The scale at which the bands would have covered 80 %, drawn to 1 by how few campaigns say so. */
+static double calibrate(const struct outcome *outcomes, size_t count) {
+    double low = SCALE_LEAST, high = SCALE_MOST;
+    for (int i = 0; i < 30; i++) {
+        double middle = sqrt(low * high);
+        if (share_within(outcomes, count, middle) < MI_INTERVAL)
+            low = middle;
+        else
+            high = middle;
+    }
+    double scale = pow(sqrt(low * high), (double)count / ((double)count + SCALE_CAMPAIGNS));
+    return scale > 1 ? fmax(1, scale / SCALE_NOISE) : fmin(1, scale * SCALE_NOISE);
+}
+
 /* By how many of its standard errors the mean of `errors` lies below that of `reference`. */
-static double lead(const double *reference, const double *errors, size_t count) {
+static double lead(const struct outcome *reference, const struct outcome *outcomes, size_t count) {
     double sum = 0, squares = 0, n = (double)count;
     for (size_t i = 0; i < count; i++) {
-        double difference = reference[i] - errors[i];
+        double difference = fabs(reference[i].shift) - fabs(outcomes[i].shift);
         sum += difference;
         squares += difference * difference;
     }
@@ -118,27 +171,31 @@ static double lead(const double *reference, const double *errors, size_t count) 
     return variance > 0 ? sum / sqrt(n * variance) : 0;
 }
 
-static double mean_of(const double *values, size_t count) {
+static double error_of(const struct outcome *outcomes, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++)
-        sum += values[i];
+        sum += fabs(outcomes[i].shift);
     return sum / (double)count;
 }
 
 static enum mi_status run(const struct portfolio *portfolio, const struct cut *cuts, size_t count,
                           struct portfolio *training, struct backtest *backtest, struct mi_error *error) {
-    double first[CAMPAIGNS_MOST], errors[CAMPAIGNS_MOST], furthest = LEAD_NEEDED;
+    struct outcome first[CAMPAIGNS_MOST], outcomes[CAMPAIGNS_MOST];
+    double furthest = LEAD_NEEDED;
     for (size_t k = 0; k < BACKTEST_FAMILIES; k++) {
+        struct outcome *these = k ? outcomes : first;
         backtest->family[k] = fit_family_of(candidates[k]);
         training->family = backtest->family[k];
-        enum mi_status status = try_family(portfolio, cuts, count, training, k ? errors : first, error);
+        enum mi_status status = try_family(portfolio, cuts, count, training, these, error);
         if (status != MI_OK)
             return status;
-        backtest->error[k] = mean_of(k ? errors : first, count);
-        if (k > 0 && lead(first, errors, count) > furthest) {
-            furthest = lead(first, errors, count);
-            backtest->best = k;
-        }
+        backtest->error[k] = error_of(these, count);
+        double ahead = k ? lead(first, these, count) : 0;
+        if (k > 0 && !(ahead > furthest))
+            continue;
+        backtest->best = k;
+        backtest->scale = calibrate(these, count);
+        furthest = k ? ahead : furthest;
     }
     backtest->done = true;
     return MI_OK;
@@ -146,7 +203,7 @@ static enum mi_status run(const struct portfolio *portfolio, const struct cut *c
 
 enum mi_status fit_portfolio_backtest(const struct portfolio *portfolio, struct backtest *backtest,
                                       struct mi_error *error) {
-    *backtest = (struct backtest){0};
+    *backtest = (struct backtest){.scale = 1};
     size_t stride = portfolio->campaign_count / CAMPAIGNS_MOST + 1, count = 0, rows = 0, most = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         most = portfolio->campaigns[i].count > most ? portfolio->campaigns[i].count : most;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The families that can be fitted, in log coordinates: shape[0] = log(half / highest spend), shape[1] = log
- * of Hill's exponent.
+ * The families that can be fitted, in log coordinates: shape[0] = log(half, middle or spread / highest
+ * spend), or the log of power's exponent; shape[1] = log of Hill's exponent, or of rate * middle.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -11,41 +11,69 @@
 
 #define DIGITS 7 /* far more than the data hold, few enough to be read */
 #define LN2    0.693147180559945309417232121458
+#define STEP   1e-4 /* of numerical derivatives, in logs */
 
-static void hill_shares(const double *shape, const double *x, size_t n, double *share, double *by[SHAPES]) {
+const double fit_reach[REACHES] = {0.15, 0.4, 0.7, 1, 1.5, 2, 3};
+const double fit_log_reach[REACHES] = {-1.8971199848858813, -0.916290731874155, -0.3566749439387324, 0,
+                                       0.4054651081081644,  0.6931471805599453, 1.0986122886681098};
+
+static void hill(const double *shape, const double *x, size_t n, double *log_share) {
     double k = exp(shape[1]);
     for (size_t i = 0; i < n; i++) {
         double t = k * (x[i] - shape[0]);
-        double p = 1 / (1 + exp(-t));
-        share[i] = p;
-        by[0][i] = -k * (1 - p);
-        by[1][i] = t * (1 - p);
+        log_share[i] = t < -30 ? t : -log1p(exp(-t));
     }
 }
 
-static void mm_shares(const double *shape, const double *x, size_t n, double *share, double *by[SHAPES]) {
+static void mm(const double *shape, const double *x, size_t n, double *log_share) {
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = -log1p(exp(shape[0] - x[i]));
+}
+
+static void exponential(const double *shape, const double *x, size_t n, double *log_share) {
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = log(-expm1(-LN2 * exp(x[i] - shape[0])));
+}
+
+/* g(s) = exp(-e^(R (1 - u))), u = s / middle: see gompertz_users() in curve.c */
+static void gompertz(const double *shape, const double *x, size_t n, double *log_share) {
+    double steep = fmin(exp(shape[1]), 500), base = exp(steep);
     for (size_t i = 0; i < n; i++) {
-        double p = 1 / (1 + exp(shape[0] - x[i]));
-        share[i] = p;
-        by[0][i] = -(1 - p);
+        double u = exp(x[i] - shape[0]), rise = exp(steep + log(-expm1(-steep * u)));
+        log_share[i] = -exp(steep * (1 - u)) + log(-expm1(-rise)) - log(-expm1(-base));
     }
 }
 
-static void exp_shares(const double *shape, const double *x, size_t n, double *share, double *by[SHAPES]) {
+static void logistic(const double *shape, const double *x, size_t n, double *log_share) {
+    double steep = fmin(exp(shape[1]), 500);
     for (size_t i = 0; i < n; i++) {
-        double z = LN2 * exp(x[i] - shape[0]);
-        double p = -expm1(-z);
-        share[i] = p;
-        by[0][i] = z > 700 ? 0 : -z / expm1(z);
+        double u = exp(x[i] - shape[0]);
+        log_share[i] = log(-expm1(-steep * u)) - log1p(exp(steep * (1 - u)));
     }
 }
 
-/* Prior before anything is learnt: the highest spend is about half saturation, give or take a factor of
- * 2.2, and the exponent lies between 0.64 and 1.57. */
+static void power(const double *shape, const double *x, size_t n, double *log_share) {
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = exp(shape[0]) * x[i];
+}
+
+static void logarithm(const double *shape, const double *x, size_t n, double *log_share) {
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = log(log1p(exp(x[i] - shape[0])));
+}
+
+/* Prior before anything is learnt: the highest spend is about half saturation, give or take a factor of 2.2,
+ * and the exponent lies between 0.64 and 1.57. A family of one shape parameter is farther from the truth than
+ * Hill, which bends as it must: its misfit is larger, and the backtest says which of them is the better
+ * guess. */
 static const struct fit_family families[] = {
-    {MI_CURVE_HILL, 2, {0, 0}, {0.8, 0.45}, {0.7, 0.45}, hill_shares},
-    {MI_CURVE_MM, 1, {0}, {0.8}, {0.7}, mm_shares},
-    {MI_CURVE_EXP, 1, {0}, {0.8}, {0.7}, exp_shares},
+    {MI_CURVE_HILL, 2, {0, 0}, {0.8, 0.45}, {0.2, 0.3}, 0.02, hill},
+    {MI_CURVE_MM, 1, {0}, {0.8}, {0.7}, 0.15, mm},
+    {MI_CURVE_EXP, 1, {0}, {0.8}, {0.7}, 0.15, exponential},
+    {MI_CURVE_GOMPERTZ, 2, {-0.7, 0}, {0.8, 0.45}, {0.35, 0.45}, 0.05, gompertz},
+    {MI_CURVE_LOGISTIC, 2, {-0.7, 0.3}, {0.8, 0.45}, {0.35, 0.45}, 0.05, logistic},
+    {MI_CURVE_POWER, 1, {-0.5}, {0.3}, {0.15}, 0.15, power},
+    {MI_CURVE_LOG, 1, {-0.7}, {0.8}, {0.7}, 0.15, logarithm},
 };
 
 const struct fit_family *fit_family_of(enum mi_curve_family family) {
@@ -55,15 +83,26 @@ const struct fit_family *fit_family_of(enum mi_curve_family family) {
     return NULL;
 }
 
+void fit_family_derivative(const struct fit_family *family, const double *shape, size_t k, const double *x,
+                           size_t n, double *by) {
+    double up[SHAPES] = {shape[0], shape[1]}, down[SHAPES] = {shape[0], shape[1]}, low[2 * REACHES];
+    up[k] += STEP;
+    down[k] -= STEP;
+    family->log_shares(up, x, n, by);
+    family->log_shares(down, x, n, low);
+    for (size_t i = 0; i < n; i++)
+        by[i] = (by[i] - low[i]) / (2 * STEP);
+}
+
 double fit_family_elasticity(const struct fit_family *family, const double *shape) {
-    static const double top = 0;
-    double share, by[SHAPES];
-    family->shares(shape, &top, 1, &share, (double *[SHAPES]){&by[0], &by[1]});
-    return -by[0]; /* share is a function of x - shape[0] */
+    static const double around[2] = {STEP, -STEP};
+    double log_share[2];
+    family->log_shares(shape, around, 2, log_share);
+    return (log_share[0] - log_share[1]) / (2 * STEP);
 }
 
 double fit_family_place(const struct fit_family *family, const double *shape, double elasticity) {
-    double low = -10, high = 10; /* elasticity rises with half saturation */
+    double low = -10, high = 10; /* elasticity rises with the first shape parameter */
     for (int i = 0; i < 60; i++) {
         double tried[SHAPES] = {(low + high) / 2, shape[1]};
         if (fit_family_elasticity(family, tried) < elasticity)
@@ -88,24 +127,43 @@ static double within(double value, double least, double most) {
     return value < least ? least : value > most ? most : value;
 }
 
+/* Logs of the curve's parameters, and their derivatives by level and shape. */
+static void text_parameters(const struct fit_family *family, const double parameter[PARAMETERS], double spend,
+                            double logs[PARAMETERS], double rows[PARAMETERS][PARAMETERS]) {
+    static const double top = 0;
+    double share, log_spend = log(spend);
+    const double *shape = parameter + 1;
+    family->log_shares(shape, &top, 1, &share);
+    for (size_t i = 0; i < PARAMETERS; i++)
+        for (size_t j = 0; j < PARAMETERS; j++)
+            rows[i][j] = i == j;
+    logs[0] = parameter[0] + log_spend - share; /* users at the highest spend = ceiling * share */
+    logs[1] = shape[0] + log_spend;
+    logs[2] = shape[1];
+    for (size_t k = 0; k < family->shapes; k++) {
+        fit_family_derivative(family, shape, k, &top, 1, &rows[0][1 + k]);
+        rows[0][1 + k] = -rows[0][1 + k];
+    }
+    if (family->family == MI_CURVE_POWER) {
+        logs[0] = parameter[0] + log_spend * (1 - exp(shape[0]));
+        logs[1] = shape[0];
+        rows[0][1] = -exp(shape[0]) * log_spend;
+    } else if (family->family == MI_CURVE_GOMPERTZ || family->family == MI_CURVE_LOGISTIC) {
+        logs[2] = shape[1] - logs[1]; /* rate = steepness / middle */
+        rows[2][1] = -1;
+    }
+}
+
 size_t fit_family_curve(const struct fit_family *family, const double parameter[PARAMETERS],
                         double covariance[PARAMETERS][PARAMETERS], double spend_max, struct mi_curve *curve,
                         double *triangle) {
-    static const double top = 0;
-    double share, by[SHAPES];
-    family->shares(parameter + 1, &top, 1, &share, (double *[SHAPES]){&by[0], &by[1]});
+    double logs[PARAMETERS], rows[PARAMETERS][PARAMETERS];
+    size_t count = 1 + family->shapes, used = 0;
+    text_parameters(family, parameter, spend_max, logs, rows);
     *curve = (struct mi_curve){.family = family->family};
-    double logs[PARAMETERS] = {parameter[0] + log(spend_max) - log(share), parameter[1] + log(spend_max),
-                               parameter[2]};
-    size_t count = 1 + family->shapes;
     for (size_t k = 0; k < count; k++)
         curve->parameter[k] =
             within(fit_round(exp(logs[k])), PARAMETER_LEAST, curve_parameter_most(family->family, k));
-
-    /* log ceiling = level - log share(top) + constant; the others are the shape itself */
-    double rows[PARAMETERS][PARAMETERS] = {
-        {1, -by[0], family->shapes > 1 ? -by[1] : 0}, {0, 1, 0}, {0, 0, 1}};
-    size_t used = 0;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j <= i; j++) {
             double sum = 0;

@@ -394,10 +394,10 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
     row->error = users > 0 ? fit_round(absolute / users) : NAN;
     const struct backtest *backtest = &fit->backtest;
     if (backtest->done)
-        snprintf(row->note, sizeof row->note, "backtest error: %s %.4f; %s %.4f; %s %.4f",
+        snprintf(row->note, sizeof row->note, "backtest error: %s %.4f; %s %.4f; %s %.4f; bands times %.2f",
                  mi_curve_family_name(backtest->family[0]->family), backtest->error[0],
                  mi_curve_family_name(backtest->family[1]->family), backtest->error[1],
-                 mi_curve_family_name(backtest->family[2]->family), backtest->error[2]);
+                 mi_curve_family_name(backtest->family[2]->family), backtest->error[2], backtest->scale);
 }
 
 static double aicc_of(const struct portfolio *portfolio, const struct campaign *campaign) {
@@ -419,6 +419,15 @@ static void remark(const struct portfolio *portfolio, const struct campaign *cam
         snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
 }
 
+/* As wide as the backtest says. */
+static void scaled_covariance(const struct mi_curve_fit *fit, const struct campaign *campaign,
+                              double covariance[PARAMETERS][PARAMETERS]) {
+    double scale = fit->backtest.done ? fit->backtest.scale : 1;
+    for (size_t i = 0; i < PARAMETERS; i++)
+        for (size_t j = 0; j < PARAMETERS; j++)
+            covariance[i][j] = scale * scale * campaign->curve_covariance[i][j];
+}
+
 void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
     *row = (struct mi_curve_fit_row){.asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN};
@@ -435,7 +444,7 @@ void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_c
         return;
     }
     double covariance[PARAMETERS][PARAMETERS];
-    memcpy(covariance, campaign->covariance, sizeof covariance);
+    scaled_covariance(fit, campaign, covariance);
     row->covariance_count = fit_family_curve(portfolio->family, campaign->parameter, covariance,
                                              campaign->spend_max, &row->curve, row->covariance);
     row->spend_min = campaign->spend_min;

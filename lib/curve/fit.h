@@ -16,6 +16,20 @@
 #define SHAPES     2            /* most shape parameters of a family */
 #define PARAMETERS (1 + SHAPES) /* level, then shape */
 #define WEEKDAYS   7
+#define LOG_MOST   30.0 /* of a parameter's absolute value */
+
+#define REACHES 7 /* multiples of the highest spend at which a curve is to be right */
+extern const double fit_reach[REACHES], fit_log_reach[REACHES];
+
+#define BINS 16 /* most groups of rows of like spend */
+
+/* Rows of like spend together: log spend over the highest, log users over the highest spend, and the variance
+ * of that. Then what the posterior says there. */
+struct posterior_bins {
+    size_t n;
+    double x[BINS], target[BINS], variance[BINS];
+    double fitted[BINS], fitted_variance[BINS];
+};
 
 struct fit_day {
     double spend, users;
@@ -42,10 +56,12 @@ struct campaign {
     enum obstacle obstacle;
     bool started, failed; /* has parameters to start from; its fit did not converge */
 
-    double mode[PARAMETERS]; /* where the solver stands */
+    struct posterior_bins bins;            /* where the solver stands */
+    double layout[PARAMETERS][PARAMETERS]; /* and the posterior's grid */
     double mean[PARAMETERS]; /* of the posterior, with its covariance: what the portfolio learns from */
     double covariance[PARAMETERS][PARAMETERS];
-    double parameter[PARAMETERS]; /* of the curve that is the answer */
+    double parameter[PARAMETERS]; /* of the curve that is the answer, with its covariance */
+    double curve_covariance[PARAMETERS][PARAMETERS];
     double weekday[WEEKDAYS],
         weekday_information[WEEKDAYS]; /* log effects; 1 / variance from the data alone */
     double dispersion, dispersion_own; /* in use; from its own rows alone, or NaN */
@@ -67,12 +83,16 @@ struct fit_family {
     size_t shapes;
     double mean[SHAPES], sd[SHAPES]; /* prior before anything is learnt */
     double least_sd[SHAPES];         /* the prior's spread is never learnt to be smaller */
-    /* For x = log(spend / highest spend): users as a share of the ceiling, and d log share / d shape. */
-    void (*shares)(const double *shape, const double *x, size_t n, double *share, double *by[SHAPES]);
+    double misfit;                   /* standard deviation of log users about a curve of the family */
+    /* For x = log(spend / highest spend): log of users as a share of the ceiling. */
+    void (*log_shares)(const double *shape, const double *x, size_t n, double *log_share);
 };
 
 /* NULL for a family that cannot be fitted. */
 const struct fit_family *fit_family_of(enum mi_curve_family family);
+/* d log share / d shape[k] for at most 2 REACHES of x. */
+void fit_family_derivative(const struct fit_family *family, const double *shape, size_t k, const double *x,
+                           size_t n, double *by);
 /* d log users / d log spend at the highest spend. */
 double fit_family_elasticity(const struct fit_family *family, const double *shape);
 /* The first shape parameter that gives this elasticity with the others as they are. */
@@ -120,6 +140,7 @@ struct prior {
     size_t node_count;
     double start[PARAMETERS]; /* the centre before anything is learnt */
     double sd[PARAMETERS];
+    double misfit; /* the family's */
 };
 
 /* ---- weekday.c ---- */
@@ -181,6 +202,7 @@ struct backtest {
     const struct fit_family *family[BACKTEST_FAMILIES];
     double error[BACKTEST_FAMILIES];
     size_t best;
+    double scale; /* of the best's bands, so that they would have covered what they say */
 };
 
 /* Fits each family below the 70th percentile of each campaign's spend and predicts the users above. */

@@ -9,7 +9,7 @@
 
 #include "curve/fit.h"
 
-#define PASSES       4
+#define PASSES       8
 #define THREADS_MOST 256
 #define SPEND_VARIES 1.02 /* highest over lowest spend, below which it is constant */
 

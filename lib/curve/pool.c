@@ -19,6 +19,8 @@
 #define LEVEL_SD_LEAST 0.2
 #define SD_MOST        2.0
 
+#define RELAXATION 1.8 /* below 2, or it may not settle */
+
 #define SHAPES_NEEDED        5 /* campaigns with a shape of their own; below, the cross-section helps */
 #define CROSS_SECTION_NEEDED 20
 #define CROSS_SECTION_SD     0.1 /* campaigns differ in more than spend: added to the standard error */
@@ -115,6 +117,7 @@ void fit_prior_start(struct portfolio *portfolio) {
     }
     mean[0] = log((users > 0 ? users : 0.5) / (spend > 0 ? spend : 1));
     prior->sd[0] = LEVEL_SD;
+    prior->misfit = family->misfit;
     for (size_t k = 0; k < SHAPES; k++) {
         mean[1 + k] = family->mean[k];
         prior->sd[1 + k] = k < family->shapes ? family->sd[k] : 1;
@@ -161,6 +164,12 @@ static void sum_nodes(struct portfolio *portfolio) {
     }
 }
 
+/* EM moves slowly where campaigns tell little: step farther (over-relaxed EM, Salakhutdinov & Roweis 2003).
+ */
+static double relax(double before, double learnt) {
+    return before + RELAXATION * (learnt - before);
+}
+
 static void learn_centres(struct portfolio *portfolio) {
     struct prior *prior = &portfolio->prior;
     for (size_t i = 0; i < prior->node_count; i++) {
@@ -168,7 +177,8 @@ static void learn_centres(struct portfolio *portfolio) {
         const double *above = i ? prior->nodes[node->parent].mean : prior->start;
         double weight = i ? GROUP_CAMPAIGNS : HYPER_CAMPAIGNS;
         for (size_t k = 0; k < SHAPES; k++)
-            node->mean[1 + k] = (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight);
+            node->mean[1 + k] =
+                relax(node->mean[1 + k], (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
         if (i == 0 && node->spend > 0)
             node->mean[0] = log(node->users / node->spend);
         else if (i > 0 && node->spend > 0)
@@ -196,7 +206,8 @@ static void learn_spreads(struct portfolio *portfolio) {
     for (size_t k = 0; k < 1 + family->shapes; k++) {
         double start = k ? family->sd[k - 1] : LEVEL_SD, least = k ? family->least_sd[k - 1] : LEVEL_SD_LEAST;
         double variance = (sum[k] + HYPER_CAMPAIGNS * square(start)) / (count[k] + HYPER_CAMPAIGNS);
-        prior->sd[k] = fmin(fmax(sqrt(variance), least), SD_MOST);
+        double sd = prior->sd[k] * exp(relax(0, log(sqrt(variance) / prior->sd[k])));
+        prior->sd[k] = fmin(fmax(sd, least), SD_MOST);
     }
 }
 

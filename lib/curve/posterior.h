@@ -1,36 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Means of a campaign's posterior by quadrature around its mode.
+ * A campaign's posterior: log users at any spend = level + log share of the family + misfit, where the misfit
+ * is a smooth random function of log spend (a Gaussian process), for no campaign is exactly of a family.
+ * Level and misfit are integrated out in closed form, the shape on a grid.
  */
 #ifndef CURVE_POSTERIOR_H
 #define CURVE_POSTERIOR_H
 
 #include "curve/fit.h"
 
-#define REACHES 6 /* multiples of the highest spend at which a curve is to be right */
-extern const double fit_posterior_reach[REACHES];
-
-/* The weighted rows of a campaign: n rows, then the highest spend, then the reaches. */
-struct posterior_rows {
-    size_t n;
-    double spend_max;
-    const double *x, *y, *factor, *root_weight;
-    double *share, **by; /* room for what the family computes */
-};
+#define MISFIT_LENGTH 0.7 /* over which the misfit of a family changes, in log spend */
 
 struct posterior {
-    double mean[PARAMETERS];
+    double mean[PARAMETERS]; /* level, shape */
     double covariance[PARAMETERS][PARAMETERS];
-    double log_users[REACHES]; /* of users over highest spend */
+    double layout[PARAMETERS][PARAMETERS]; /* covariance that the grid is laid out by */
+    double log_users[REACHES];             /* mean of log(users / highest spend) at the reaches */
+    double users_covariance[REACHES][REACHES];
 };
 
-/* false: the covariance at the mode is none, or nothing finite came out. */
+/* The posterior under a prior with this centre, on a grid laid out by mean and layout in `posterior`
+ * (from the last time, or the prior's), which is replaced. false: nothing finite came out. */
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
-                      const struct posterior_rows *rows, const double mode[PARAMETERS],
-                      double covariance[PARAMETERS][PARAMETERS], struct posterior *posterior);
+                      struct posterior_bins *bins, struct posterior *posterior);
 
-/* The parameters whose curve runs through the posterior's log users, nearest to its mean. */
+/* The parameters whose curve runs through the posterior's log users, nearest to its mean, and the covariance
+ * under which their curve varies as the posterior's log users do. */
 void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior,
-                         double parameter[PARAMETERS]);
+                         double parameter[PARAMETERS], double covariance[PARAMETERS][PARAMETERS]);
 
 #endif

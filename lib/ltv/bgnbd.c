@@ -17,33 +17,75 @@
 
 #include "ltv/btyd.h"
 
+/* x is whole, so that these are sums, which do not cancel where a is huge. */
+#define SUM_MOST 10000
+
 double btyd_log_rising(double a, double n) {
     return n > 0 ? gsl_sf_lnpoch(a, n) : 0;
 }
 
-static double digamma_rise(double a, double n) {
-    return n > 0 ? gsl_sf_psi(a + n) - gsl_sf_psi(a) : 0;
+double btyd_digamma_rise(double a, double n) {
+    if (n > SUM_MOST) {
+        return gsl_sf_psi(a + n) - gsl_sf_psi(a);
+    }
+    double sum = 0;
+    for (double i = 0; i < n; i++) {
+        sum += 1 / (a + i);
+    }
+    return sum;
 }
 
-static double trigamma_rise(double a, double n) {
-    return n > 0 ? gsl_sf_psi_1(a + n) - gsl_sf_psi_1(a) : 0;
+double btyd_trigamma_rise(double a, double n) {
+    if (n > SUM_MOST) {
+        return gsl_sf_psi_1(a + n) - gsl_sf_psi_1(a);
+    }
+    double sum = 0;
+    for (double i = 0; i < n; i++) {
+        sum -= 1 / ((a + i) * (a + i));
+    }
+    return sum;
+}
+
+/* ln B(a, b + k) - ln B(a, b) and its derivatives: by a; by b; by a a and a b, which are the same; by b b. */
+struct beta_rise {
+    double value, by_a, by_b, second, by_bb;
+};
+
+static struct beta_rise beta_rise(double a, double b, double k) {
+    struct beta_rise rise = {0};
+    if (k > SUM_MOST) {
+        rise.value = btyd_log_rising(b, k) - btyd_log_rising(a + b, k);
+        rise.by_a = -btyd_digamma_rise(a + b, k);
+        rise.by_b = btyd_digamma_rise(b, k) + rise.by_a;
+        rise.second = -btyd_trigamma_rise(a + b, k);
+        rise.by_bb = btyd_trigamma_rise(b, k) + rise.second;
+        return rise;
+    }
+    for (double i = 0; i < k; i++) {
+        double all = 1 / (a + b + i), own = 1 / (b + i);
+        rise.value -= log1p(a * own);
+        rise.by_a -= all;
+        rise.by_b += a * all * own;
+        rise.second += all * all;
+        rise.by_bb -= a * all * own * (all + own);
+    }
+    return rise;
 }
 
 /* What all customers of a bucket have in common: the likelihood of x but for time and death. */
 static void add_common(const double *p, double x, double k, double customers, struct btyd_sums *sums) {
     double r = p[0], alpha = p[1], a = p[2], b = p[3];
-    sums->value += customers * (btyd_log_rising(r, x) - x * log(alpha) + btyd_log_rising(b, k) -
-                                btyd_log_rising(a + b, k));
-    sums->gradient[0] += customers * digamma_rise(r, x);
+    struct beta_rise beta = beta_rise(a, b, k);
+    sums->value += customers * (btyd_log_rising(r, x) - x * log(alpha) + beta.value);
+    sums->gradient[0] += customers * btyd_digamma_rise(r, x);
     sums->gradient[1] -= customers * x / alpha;
-    double both = digamma_rise(a + b, k), both_slope = trigamma_rise(a + b, k);
-    sums->gradient[2] -= customers * both;
-    sums->gradient[3] += customers * (digamma_rise(b, k) - both);
-    sums->hessian[0][0] += customers * trigamma_rise(r, x);
+    sums->gradient[2] += customers * beta.by_a;
+    sums->gradient[3] += customers * beta.by_b;
+    sums->hessian[0][0] += customers * btyd_trigamma_rise(r, x);
     sums->hessian[1][1] += customers * x / (alpha * alpha);
-    sums->hessian[2][2] -= customers * both_slope;
-    sums->hessian[3][2] -= customers * both_slope;
-    sums->hessian[3][3] += customers * (trigamma_rise(b, k) - both_slope);
+    sums->hessian[2][2] += customers * beta.second;
+    sums->hessian[3][2] += customers * beta.second;
+    sums->hessian[3][3] += customers * beta.by_bb;
 }
 
 void btyd_bg_add(const double *p, bool modified, const struct btyd_bucket *bucket, struct btyd_sums *sums) {
@@ -56,7 +98,7 @@ void btyd_bg_add(const double *p, bool modified, const struct btyd_bucket *bucke
     for (size_t i = 0; i < bucket->size; i++) {
         double count = bucket->count[i], T = bucket->T[i], tx = bucket->recency[i];
         double ratio_T = T * inverse, ratio_x = tx * inverse;
-        double log_T = log(1 + ratio_T), log_x = log(1 + ratio_x);
+        double log_T = btyd_log_one(ratio_T), log_x = btyd_log_one(ratio_x);
         double apart = extra + R * (log_T - log_x); /* log odds of being dead */
         double small = exp(-fabs(apart));
         double share = 1 / (1 + small);

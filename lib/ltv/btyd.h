@@ -6,11 +6,18 @@
 #ifndef LTV_BTYD_H
 #define LTV_BTYD_H
 
+#include <math.h>
+
 #include "mi.h"
 
 #define BTYD_PARAMETERS    4
 #define BTYD_MOST          64   /* parameters of a model with covariates */
 #define BTYD_SPEND_Q_LEAST 1.05 /* below 1 the mean spend of a customer has no expectation */
+
+/* log(1 + ratio), with the slow function only where the fast one loses digits that are multiplied later. */
+static inline double btyd_log_one(double ratio) {
+    return ratio > 1e-3 ? log(1 + ratio) : log1p(ratio);
+}
 
 /* Log likelihood of some customers with its first and second derivatives by the logs of the parameters. */
 struct btyd_sums {
@@ -40,6 +47,9 @@ void btyd_to_logs(const double *p, size_t count, struct btyd_sums *sums);
 
 /* ln Gamma(a + n) - ln Gamma(a) without cancellation. */
 double btyd_log_rising(double a, double n);
+/* Its derivatives by a. */
+double btyd_digamma_rise(double a, double n);
+double btyd_trigamma_rise(double a, double n);
 
 /* One customer. */
 double btyd_bg_log_likelihood(const double *p, bool modified, double x, double tx, double T);

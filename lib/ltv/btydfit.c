@@ -15,13 +15,15 @@
 
 #include "ltv/btydmodel.h"
 
-#define SAMPLE         2000 /* rows that starts are tried on */
-#define BOUND          16.0 /* of the logarithm of a scaled parameter */
-#define EFFECT_MOST    8.0  /* of a covariate, in logarithms */
+#define SAMPLE         2000  /* rows that starts are tried on */
+#define SECOND_SAMPLE  16000 /* and then the best of them, where there are far more */
+#define BOUND          14.0  /* of the logarithm of a scaled parameter */
+#define EFFECT_MOST    8.0   /* of a covariate, in logarithms */
 #define ITERATIONS     200
 #define SAMPLE_PROMISE 1e-3
 #define PROMISE        1e-9 /* of log likelihood */
 #define ERROR_MOST     3.0  /* a parameter whose log is no better known than that is not identified */
+#define ALIKE          50.0 /* a or s: beyond it customers drop out alike */
 #define REPEATS_LEAST  3    /* customers who bought again */
 
 const char *const btyd_parameter_names[MI_BTYD_FAMILIES][BTYD_PARAMETERS] = {
@@ -234,6 +236,14 @@ static enum mi_status climb(struct problem *problem, double rate, struct btyd_op
             *best = optimum;
         }
     }
+    btyd_layout_clear(&sample);
+    if (status == MI_OK && sampled && all->size > 4 * SECOND_SAMPLE) {
+        status = btyd_layout_sample(all, all->size / SECOND_SAMPLE, &sample, error);
+        problem->layout = &sample;
+        if (status == MI_OK) {
+            status = btyd_maximise(objective_of(problem), problem, SAMPLE_PROMISE, ITERATIONS, best, error);
+        }
+    }
     problem->layout = all;
     if (status == MI_OK && isfinite(best->value)) {
         status = btyd_maximise(objective_of(problem), problem, PROMISE, ITERATIONS, best, error);
@@ -292,15 +302,15 @@ static void say_identified(const struct btyd_fit *fit, enum mi_btyd_family famil
     const char *name = mi_btyd_family_name(family);
     const double *p = fit->parameters;
     if (isnan(fit->error[2]) || isnan(fit->error[3])) {
-        double share = family == MI_BTYD_PARETO_NBD ? p[2] / p[3] : p[2] / (p[2] + p[3]);
+        bool pareto = family == MI_BTYD_PARETO_NBD;
+        double share = pareto ? p[2] / p[3] : p[2] / (p[2] + p[3]);
         mi_notes_say(
             notes,
-            family == MI_BTYD_PARETO_NBD
-                ? "%s: drop-out is not identified: the data are as likely with other %s and %s (mean "
-                  "rate of dropping out %.3g)"
-                : "%s: drop-out is not identified: the data are as likely with other %s and %s (mean "
-                  "probability of dropping out %.3g)",
-            name, btyd_parameter_names[family][2], btyd_parameter_names[family][3], share);
+            "%s: %s not identified: the data are as likely with other %s and %s (mean %s of dropping out "
+            "%.3g)",
+            name, p[2] > ALIKE ? "how customers differ in dropping out is" : "drop-out is",
+            btyd_parameter_names[family][2], btyd_parameter_names[family][3], pareto ? "rate" : "probability",
+            share);
     }
     if (isnan(fit->error[0]) || isnan(fit->error[1])) {
         mi_notes_say(notes,
@@ -368,7 +378,7 @@ static enum mi_status check_customers(const struct mi_customers *customers, stru
     }
     if (repeats < REPEATS_LEAST) {
         return mi_error_set(error, MI_BAD_INPUT,
-                            "only %.0f of %.0f customers bought again: at least %d must have", repeats,
+                            "customers who bought again: %.0f of %.0f, at least %d are needed", repeats,
                             customers->summary.customers, REPEATS_LEAST);
     }
     return MI_OK;
@@ -431,8 +441,8 @@ enum mi_status btyd_fit_spend(const struct mi_customers *customers, double cente
     if (customers->spend_count < REPEATS_LEAST) {
         return mi_error_set(
             error, MI_BAD_INPUT,
-            "only %zu customers who bought again have a value above 0: at least %d must have for a "
-            "spend model",
+            "customers who bought again and have a value above 0: %zu, at least %d are needed for a spend "
+            "model",
             customers->spend_count, REPEATS_LEAST);
     }
     enum mi_status status = btyd_layout_spend(customers, scale, &layout, error);

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <gsl/gsl_cblas.h>
 #include <gsl/gsl_linalg.h>
 
+#include "num/blas.h"
 #include "record/modelfile.h"
 
 #define RIDGE     10.0 /* on standardised columns, in users */
@@ -58,8 +58,8 @@ static void normal_start(struct normal *normal) {
 }
 
 static void normal_flush(struct normal *normal) {
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)normal->size, (int)normal->filled, 1,
-                normal->block, (int)normal->size, 1, normal->products->data, (int)normal->products->tda);
+    mi_blas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)normal->size, (int)normal->filled, 1,
+                  normal->block, (int)normal->size, 1, normal->products->data, (int)normal->products->tda);
     normal->filled = 0;
 }
 

@@ -13,10 +13,12 @@
 #define STEP_MOST     2.0   /* in a logarithm */
 #define CURVATURE     1e-10 /* least, of the largest: flatter directions are walked by STEP_MOST at most */
 #define HALVINGS_MOST 40
+#define TOUCH         1e-9 /* so near a bound is on it */
 /* Where no step gains, the top is reached to rounding: the gain promised, or the slope, of the value. */
 #define ROUNDING 1e-12
 #define FLAT     1e-8
-#define NOTHING  1e-6 /* of log likelihood, for a whole unit of a logarithm */
+#define GAIN     1e-6
+#define NOTHING  1e-5 /* of log likelihood, for a whole unit of a logarithm */
 
 struct search {
     btyd_objective *objective;
@@ -27,38 +29,50 @@ struct search {
     gsl_vector *values;
 };
 
-static bool is_free(const struct btyd_optimum *at, size_t i) {
-    return !(at->u[i] <= at->low[i] && at->gradient[i] <= 0) &&
-           !(at->u[i] >= at->high[i] && at->gradient[i] >= 0);
+/* Those that lie on a bound and would go beyond it stay where they are. */
+static bool leaves(const struct btyd_optimum *at, size_t i, double direction) {
+    return (at->u[i] <= at->low[i] && direction < 0) || (at->u[i] >= at->high[i] && direction > 0);
 }
 
-/* The Newton step; sets slope and promise. */
-static void find_step(struct search *search, double *step) {
+/* The Newton step of those that are free; sets slope and promise. */
+static void step_of(struct search *search, const bool *held, double *step) {
     struct btyd_optimum *at = search->at;
     size_t n = at->count;
+    double largest = 0;
     at->slope = at->promise = 0;
     for (size_t i = 0; i < n; i++) {
-        at->slope = is_free(at, i) ? fmax(at->slope, fabs(at->gradient[i])) : at->slope;
+        at->slope = held[i] ? at->slope : fmax(at->slope, fabs(at->gradient[i]));
         for (size_t j = 0; j < n; j++) {
-            bool both = is_free(at, i) && is_free(at, j);
-            gsl_matrix_set(search->hessian, i, j, both ? -at->hessian[i * n + j] : i == j);
+            gsl_matrix_set(search->hessian, i, j, held[i] || held[j] ? i == j : -at->hessian[i * n + j]);
         }
     }
     gsl_eigen_symmv(search->hessian, search->values, search->vectors, search->space);
     memset(step, 0, n * sizeof *step);
-    double largest = 0;
     for (size_t k = 0; k < n; k++) {
         largest = fmax(largest, fabs(gsl_vector_get(search->values, k)));
     }
     for (size_t k = 0; k < n; k++) {
         double along = 0;
         for (size_t i = 0; i < n; i++) {
-            along += is_free(at, i) ? gsl_matrix_get(search->vectors, i, k) * at->gradient[i] : 0;
+            along += held[i] ? 0 : gsl_matrix_get(search->vectors, i, k) * at->gradient[i];
         }
         double curvature = fmax(fabs(gsl_vector_get(search->values, k)), CURVATURE * largest);
         at->promise += along * along / curvature;
         for (size_t i = 0; i < n; i++) {
-            step[i] += is_free(at, i) ? along / curvature * gsl_matrix_get(search->vectors, i, k) : 0;
+            step[i] += held[i] ? 0 : along / curvature * gsl_matrix_get(search->vectors, i, k);
+        }
+    }
+}
+
+static void find_step(struct search *search, double *step) {
+    bool held[BTYD_MOST] = {false};
+    for (bool again = true; again;) {
+        step_of(search, held, step);
+        again = false;
+        for (size_t i = 0; i < search->at->count; i++) {
+            if (!held[i] && leaves(search->at, i, step[i])) {
+                held[i] = again = true;
+            }
         }
     }
 }
@@ -85,11 +99,18 @@ static bool advance(struct search *search, const double *step) {
     double longest = largest(step, n);
     memcpy(from, at->u, n * sizeof *from);
     double length = longest > STEP_MOST ? STEP_MOST / longest : 1;
+    for (size_t i = 0; i < n; i++) {
+        double room = step[i] > 0 ? at->high[i] - from[i] : from[i] - at->low[i];
+        length = fmin(length, step[i] != 0 ? room / fabs(step[i]) : length);
+    }
     for (int halving = 0; halving < HALVINGS_MOST; halving++, length *= 0.5) {
         double next[BTYD_MOST];
         bool moved = false;
         for (size_t i = 0; i < n; i++) {
-            next[i] = fmax(at->low[i], fmin(at->high[i], from[i] + length * step[i]));
+            next[i] = from[i] + length * step[i];
+            next[i] = next[i] > at->high[i] - TOUCH  ? at->high[i]
+                      : next[i] < at->low[i] + TOUCH ? at->low[i]
+                                                     : next[i];
             moved = moved || next[i] != from[i];
         }
         if (!moved) {
@@ -119,7 +140,7 @@ static void climb(struct search *search, double tolerance, int most) {
             return;
         }
         if (!advance(search, step)) {
-            at->converged = at->promise <= fmax(tolerance, ROUNDING * fabs(at->value)) ||
+            at->converged = at->promise <= fmax(ROUNDING * fabs(at->value), GAIN) ||
                             at->slope <= fmax(FLAT * fabs(at->value), NOTHING);
             return;
         }

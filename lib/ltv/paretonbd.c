@@ -12,8 +12,6 @@
  */
 #include <math.h>
 
-#include <gsl/gsl_sf_psi.h>
-
 #include "ltv/btyd.h"
 #include "ltv/legendre.h"
 
@@ -128,8 +126,8 @@ static void find_death(const double *p, double x, double tx, double T, struct de
     struct problem c = {.R = p[0] + x, .alpha = p[1], .s = p[2], .beta = p[3], .tx = tx};
     c.m = fmin(c.alpha, c.beta);
     c.other = fmax(c.alpha, c.beta);
-    c.log_a = log(1 + tx / c.alpha);
-    c.log_b = log(1 + tx / c.beta);
+    c.log_a = btyd_log_one(tx / c.alpha);
+    c.log_b = btyd_log_one(tx / c.beta);
     struct moments sum = {0};
     integrate(&c, T, &sum);
     if (sum.weight > 0) {
@@ -141,13 +139,9 @@ static void find_death(const double *p, double x, double tx, double T, struct de
 
 /* ---- likelihood ---- */
 
-static double rise(double (*function)(double), double a, double n) {
-    return n > 0 ? function(a + n) - function(a) : 0;
-}
-
 static void add_row(const double *p, double x, double tx, double T, double count, struct btyd_sums *sums) {
     double R = p[0] + x, alpha = p[1], s = p[2], beta = p[3];
-    double log_a = log(1 + T / alpha), log_b = log(1 + T / beta);
+    double log_a = btyd_log_one(T / alpha), log_b = btyd_log_one(T / beta);
     double in_a = T / (alpha * (alpha + T)), in_b = T / (beta * (beta + T));
     double alive = -R * log_a - s * log_b;
     struct death death;
@@ -179,9 +173,9 @@ void btyd_pareto_add(const double *p, const struct btyd_bucket *bucket, struct b
         customers += bucket->count[i];
     }
     sums->value += customers * (btyd_log_rising(r, x) - x * log(alpha));
-    sums->gradient[0] += customers * rise(gsl_sf_psi, r, x);
+    sums->gradient[0] += customers * btyd_digamma_rise(r, x);
     sums->gradient[1] -= customers * x / alpha;
-    sums->hessian[0][0] += customers * rise(gsl_sf_psi_1, r, x);
+    sums->hessian[0][0] += customers * btyd_trigamma_rise(r, x);
     sums->hessian[1][1] += customers * x / (alpha * alpha);
 }
 

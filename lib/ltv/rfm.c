@@ -309,10 +309,6 @@ static int32_t end_of(const struct mi_rfm *rfm) {
 }
 
 enum mi_status mi_rfm_finish(struct mi_rfm *rfm, struct mi_rfm_summary *summary, struct mi_error *error) {
-    int32_t holdout = rfm->options.holdout;
-    if (holdout != MI_DATE_MISSING && end_of(rfm) != MI_DATE_MISSING && holdout >= end_of(rfm)) {
-        return mi_error_set(error, MI_BAD_INPUT, "the holdout begins after the last day of the log");
-    }
     enum mi_status status = sum_log(rfm, error);
     if (status == MI_OK) {
         status = sort_ids(rfm, error);

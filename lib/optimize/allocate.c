@@ -14,8 +14,7 @@
 #include "optimize/objective.h"
 #include "optimize/ties.h"
 
-#define GAP              1e-7 /* relative: nothing left to gain */
-#define GAP_LIMITED      1e-6 /* the same with limits on groups, where a node costs more */
+#define GAP              1e-6 /* relative: nothing left to gain */
 #define GAP_STEPS        1e-4 /* and in steps: what rounding costs is more */
 #define LOCAL_MOST       200  /* campaigns that SLSQP is tried on: its time grows with the cube */
 #define RATIO_STEPS      50   /* of Dinkelbach's iteration, which converges faster than linearly */
@@ -375,10 +374,7 @@ static enum mi_status allocate(struct run *run) {
     enum mi_status status = rows_new(&run->rows, problem, &run->limits, run->error);
     run->limited = run->rows.count > 0 || run->rows.gaps || problem->calm > 0 || problem->limit_count > 0 ||
                    problem->step > 0;
-    run->gap = problem->gap > 0    ? problem->gap
-               : problem->step > 0 ? GAP_STEPS
-               : run->limited      ? GAP_LIMITED
-                                   : GAP;
+    run->gap = problem->gap > 0 ? problem->gap : problem->step > 0 ? GAP_STEPS : GAP;
     run->deadline = problem->seconds > 0 ? clock_now() + problem->seconds : 0;
     if (!status && run->limited && problem->solver != MI_SOLVER_GLOBAL)
         status = mi_error_set(run->error, MI_BAD_ARGUMENT,

@@ -12,7 +12,7 @@
 
 #define OCTAVES       24   /* halvings of the interval towards its low end */
 #define DEPTH_MOST    12   /* of halving between two of those */
-#define STRAIGHT      1e-4 /* share of the term's range that a cell may be off a straight line */
+#define STRAIGHT      4e-4 /* share of the term's range that a cell may be off a straight line */
 #define RISE          0.1  /* share of the range that a term may change within a cell */
 #define SLACK         1e-3 /* share of the range: generous for what a cell can hide */
 #define ROOT_STEPS    100
@@ -161,6 +161,37 @@ static enum mi_status make_hull(struct envelope *e) {
     return MI_OK;
 }
 
+/* Forgets nodes below the hull but for the neighbours of those on it, between which roots are sought, and the
+ * ends of intervals. Without memory all stay. */
+static void thin_out(struct envelope *e) {
+    bool *keep = calloc(e->count + 1, sizeof *keep);
+    uint32_t *moved = malloc((e->count + 1) * sizeof *moved);
+    if (keep && moved) {
+        for (size_t h = 0; h < e->hull_count; h++) {
+            size_t node = e->hull[h];
+            keep[node] = keep[node + 1] = true;
+            keep[node > 0 ? node - 1 : 0] = true;
+        }
+        for (size_t g = 0; g < e->gap_count; g++)
+            keep[e->gaps[g]] = keep[e->gaps[g] + 1] = true;
+        uint32_t kept = 0;
+        for (size_t i = 0; i < e->count; i++) {
+            moved[i] = kept;
+            if (!keep[i])
+                continue;
+            e->spend[kept] = e->spend[i];
+            e->value[kept++] = e->value[i];
+        }
+        for (size_t h = 0; h < e->hull_count; h++)
+            e->hull[h] = moved[e->hull[h]];
+        for (size_t g = 0; g < e->gap_count; g++)
+            e->gaps[g] = moved[e->gaps[g]];
+        e->count = kept;
+    }
+    free(keep);
+    free(moved);
+}
+
 /* Gives back what growing took in reserve; there are as many envelopes as campaigns. */
 static void shrink(struct envelope *e) {
     double *spend = realloc(e->spend, e->count * sizeof *spend);
@@ -185,8 +216,10 @@ enum mi_status envelope_build(struct envelope *envelope, const struct term *term
         status = make_hull(envelope);
     if (status)
         envelope_free(envelope);
-    else
+    else {
+        thin_out(envelope);
         shrink(envelope);
+    }
     return status;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * NDJSON: one object a line. The scanner finds the top-level keys and values; escapes are decoded, nested
- * values judged by jansson.
+ * NDJSON: one object a line. The scanner finds the top-level keys and values and judges what is nested
+ * without making a tree of it, as strictly as jansson (the differential fuzzer holds both to one answer),
+ * which decodes the strings with escapes.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 
 #include "record/scan.h"
 
+enum { NESTED_MOST = 2047 /* levels within a record, which jansson counts as one of its 2048 */ };
+
 struct cursor {
     const char *p, *end;
     const char *fault;
+    int depth;
 };
 
 static void skip_space(struct cursor *at) {
@@ -27,14 +31,43 @@ static bool fail(struct cursor *at, const char *fault) {
     return false;
 }
 
-static json_t *judge(const char *raw, size_t size) {
-    return json_loadb(raw, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+static int hex_digit(char byte) {
+    return byte >= '0' && byte <= '9'   ? byte - '0'
+           : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
+           : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
+                                        : -1;
 }
 
-static bool judged_good(const char *raw, size_t size) {
-    json_t *value = judge(raw, size);
-    json_decref(value);
-    return value != NULL;
+/* The four digits of \uXXXX; -1: not such. */
+static int code_unit(const char *p, const char *end) {
+    int unit = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = p + i < end ? hex_digit(p[i]) : -1;
+        if (digit < 0) {
+            return -1;
+        }
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+/* From behind a backslash to behind the escape; NULL: a bad one, half a surrogate pair, or a NUL. */
+static const char *escape_end(const char *p, const char *end) {
+    if (p == end) {
+        return NULL;
+    }
+    if (*p != 'u') {
+        return memchr("\"\\/bfnrt", *p, 8) != NULL ? p + 1 : NULL;
+    }
+    int unit = code_unit(p + 1, end);
+    if (unit <= 0 || (unit >= 0xdc00 && unit < 0xe000)) {
+        return NULL;
+    }
+    if (unit < 0xd800 || unit >= 0xe000) {
+        return p + 5;
+    }
+    int low = end - p >= 7 && p[5] == '\\' && p[6] == 'u' ? code_unit(p + 7, end) : -1;
+    return low >= 0xdc00 && low < 0xe000 ? p + 11 : NULL;
 }
 
 /* A string with its quotes. */
@@ -43,21 +76,24 @@ static bool scan_string(struct cursor *at, bool *escaped) {
     if (at->p == at->end || *at->p != '"') {
         return fail(at, "not a string");
     }
-    for (at->p++; at->p < at->end; at->p++) {
+    for (at->p++; at->p < at->end;) {
         unsigned char byte = (unsigned char)*at->p;
         if (byte == '"') {
             at->p++;
-            if (*escaped && !judged_good(start, (size_t)(at->p - start))) {
+            return true;
+        }
+        if (byte < 0x20) {
+            return fail(at, "a control byte within a string");
+        }
+        at->p++;
+        if (byte == '\\') {
+            const char *behind = escape_end(at->p, at->end);
+            *escaped = true;
+            if (behind == NULL) {
                 at->p = start;
                 return fail(at, "a string with a bad escape");
             }
-            return true;
-        }
-        if (byte == '\\') {
-            *escaped = true;
-            at->p++;
-        } else if (byte < 0x20) {
-            return fail(at, "a control byte within a string");
+            at->p = behind;
         }
     }
     at->p = start;
@@ -109,34 +145,45 @@ static bool scan_word(struct cursor *at, const char *word) {
     return true;
 }
 
-/* An object or array: its end by counting brackets outside strings, its inside by jansson. */
+static bool scan_value(struct cursor *at, bool *escaped);
+
+static bool scan_colon(struct cursor *at) {
+    skip_space(at);
+    if (at->p == at->end || *at->p != ':') {
+        return fail(at, "no ':' behind a key");
+    }
+    at->p++;
+    skip_space(at);
+    return true;
+}
+
+/* An object or array within a value. */
 static bool scan_nested(struct cursor *at) {
-    const char *start = at->p;
-    size_t depth = 0;
-    bool within_string = false;
-    for (; at->p < at->end; at->p++) {
-        char byte = *at->p;
-        if (within_string) {
-            if (byte == '\\') {
-                at->p++;
-            } else if (byte == '"') {
-                within_string = false;
-            }
-        } else if (byte == '"') {
-            within_string = true;
-        } else if (byte == '{' || byte == '[') {
-            depth++;
-        } else if ((byte == '}' || byte == ']') && --depth == 0) {
-            at->p++;
-            if (!judged_good(start, (size_t)(at->p - start))) {
-                at->p = start;
-                return fail(at, "not a JSON value");
-            }
+    char close = *at->p++ == '{' ? '}' : ']';
+    bool escaped;
+    if (++at->depth > NESTED_MOST) {
+        return fail(at, "nested too deeply");
+    }
+    skip_space(at);
+    if (at->p < at->end && *at->p == close) {
+        at->p++;
+        at->depth--;
+        return true;
+    }
+    for (;;) {
+        skip_space(at);
+        if ((close == '}' && (!scan_string(at, &escaped) || !scan_colon(at))) || !scan_value(at, &escaped)) {
+            return false;
+        }
+        skip_space(at);
+        if (at->p == at->end || (*at->p != ',' && *at->p != close)) {
+            return fail(at, close == '}' ? "no ',' or '}' behind a value" : "no ',' or ']' behind a value");
+        }
+        if (*at->p++ == close) {
+            at->depth--;
             return true;
         }
     }
-    at->p = start;
-    return fail(at, "an object or array that does not end");
 }
 
 static bool scan_value(struct cursor *at, bool *escaped) {
@@ -156,7 +203,8 @@ static bool scan_value(struct cursor *at, bool *escaped) {
     case 'n':
         return scan_word(at, "null");
     default:
-        return scan_number(at);
+        return *at->p == '-' || (*at->p >= '0' && *at->p <= '9') ? scan_number(at)
+                                                                 : fail(at, "not a JSON value");
     }
 }
 
@@ -168,12 +216,9 @@ static bool scan_pair(struct cursor *at, const char *base, struct mi_cells *cell
         return false;
     }
     size_t key_size = (size_t)(at->p - key);
-    skip_space(at);
-    if (at->p == at->end || *at->p != ':') {
-        return fail(at, "no ':' behind a key");
+    if (!scan_colon(at)) {
+        return false;
     }
-    at->p++;
-    skip_space(at);
     const char *value = at->p;
     if (!scan_value(at, &escaped)) {
         return false;
@@ -215,7 +260,7 @@ enum mi_scan_result mi_scan_ndjson(const char *base, size_t from, size_t end_off
     if (newline == NULL && !last) {
         return MI_SCAN_MORE;
     }
-    struct cursor at = {start, newline != NULL ? newline : end, NULL};
+    struct cursor at = {start, newline != NULL ? newline : end, NULL, 0};
     scan->lines = 1;
     scan->whole = (size_t)(at.end - start) + (newline != NULL);
     scan->unfinished = newline == NULL && at.end - start == 1 && *start == '{';
@@ -238,9 +283,8 @@ enum mi_scan_result mi_scan_ndjson(const char *base, size_t from, size_t end_off
 }
 
 bool mi_json_nested(const char *raw, size_t size) {
-    bool brackets =
-        size >= 2 && ((*raw == '{' && raw[size - 1] == '}') || (*raw == '[' && raw[size - 1] == ']'));
-    return brackets && memchr(raw, '\n', size) == NULL && judged_good(raw, size);
+    struct cursor at = {raw, raw + size, NULL, 0};
+    return size >= 2 && (*raw == '{' || *raw == '[') && scan_nested(&at) && at.p == at.end;
 }
 
 bool mi_decode_json(const char *raw, size_t size, bool escaped, struct mi_arena *arena,
@@ -254,7 +298,7 @@ bool mi_decode_json(const char *raw, size_t size, bool escaped, struct mi_arena 
         *text = (struct mi_text){raw + 1, size - 2};
         return true;
     }
-    json_t *value = judge(raw, size);
+    json_t *value = json_loadb(raw, size, JSON_DECODE_ANY, NULL);
     const char *copy =
         value == NULL ? NULL : mi_arena_copy(arena, json_string_value(value), json_string_length(value));
     *text = (struct mi_text){copy, copy != NULL ? json_string_length(value) : 0};

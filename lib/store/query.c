@@ -119,10 +119,15 @@ static enum mi_status hand_prediction(struct walk *walk, int64_t campaign_id,
     if (!is_wanted_model(walk->query, stored->prediction.model)) {
         return MI_OK;
     }
-    stored->actual = NAN;
+    stored->actual = stored->actual_spend = NAN;
     if (walk->outcomes) {
         enum mi_status status =
             find_actual(walk->store, campaign_id, &stored->prediction, walk->put, &stored->actual, error);
+        if (status == MI_OK && !isnan(stored->prediction.spend)) {
+            struct mi_prediction spend = stored->prediction;
+            spend.metric = mi_text_of("spend");
+            status = find_actual(walk->store, campaign_id, &spend, walk->put, &stored->actual_spend, error);
+        }
         if (status != MI_OK) {
             return status;
         }

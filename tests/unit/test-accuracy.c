@@ -229,6 +229,36 @@ static void test_worse(void **state) {
     }
 }
 
+/* Reference: the statistics by their formulas in Python, with the t distribution of scipy. */
+static void assert_duel(double horizon, double error, double chance) {
+    static const double differences[] = {-1.2, 0.4, -0.9, -2.1, 0.3, -1.0, -0.2, -1.7, 0.6, -0.8, -1.1, -0.5};
+    struct mi_duel *duel;
+    struct mi_duel_result result;
+    assert_int_equal(mi_duel_new(&duel, NULL), MI_OK);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(mi_duel_add(duel, mi_text_of("a"), i, horizon, 3, 3 + differences[i], NULL), MI_OK);
+    }
+    assert_int_equal(mi_duel_finish(duel, &result, NULL), MI_OK);
+    mi_duel_free(duel);
+    assert_near(result.difference, -0.6833333333333335, 1e-12);
+    assert_near(result.error, error, 1e-12);
+    assert_near(result.chance, chance, 1e-9);
+    assert_int_equal(result.n_days, 12);
+    assert_int_equal(result.n_campaigns, 1);
+}
+
+static void test_duel(void **state) {
+    (void)state;
+    assert_duel(1, 0.2414706624169504, 0.016375629208106878);
+    assert_duel(3, 0.14143590501120082, 0.000526185425658674);
+    struct mi_duel *duel;
+    struct mi_duel_result result;
+    assert_int_equal(mi_duel_new(&duel, NULL), MI_OK);
+    assert_int_equal(mi_duel_finish(duel, &result, NULL), MI_OK);
+    assert_true(result.n == 0 && isnan(result.chance));
+    mi_duel_free(duel);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_campaign_and_date),
@@ -239,6 +269,7 @@ int main(void) {
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_chance_of_a_change),
         cmocka_unit_test(test_worse),
+        cmocka_unit_test(test_duel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,7 +225,8 @@ static void test_faults(void **state) {
     struct mi_error error = {0};
     struct mi_boost_options options = how();
     static float few[] = {1, 2, INFINITY, 4}, label[] = {1};
-    struct mi_boost_data infinite = {few, 1, 4, label, NULL, NULL, NULL}, empty = {few, 0, 4, label, NULL, NULL, NULL};
+    struct mi_boost_data infinite = {few, 1, 4, label, NULL, NULL, NULL},
+                         empty = {few, 0, 4, label, NULL, NULL, NULL};
     assert_refused(mi_boost_train(&infinite, NULL, &options, &boost, &error), &error, MI_BAD_ARGUMENT,
                    "infinite");
     assert_refused(mi_boost_train(&empty, NULL, &options, &boost, &error), &error, MI_BAD_ARGUMENT,

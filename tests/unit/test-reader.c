@@ -260,7 +260,7 @@ static void refused_inputs(void **unused) {
         {"{\"a\":1}{\"a\":2}\n", MI_BAD_RECORD, "in:1: text behind the object: \"{\"a\":2}\""},
         {"{\"a\":\"\\ud800\"}\n", MI_BAD_RECORD, "in:1: a string with a bad escape: \"\"\\ud800\"}\""},
         {"{\"a\":\"x\ty\"}\n", MI_BAD_RECORD, "in:1: a control byte within a string: \"\\x09y\"}\""},
-        {"{\"a\":[1,]}\n", MI_BAD_RECORD, "in:1: not a JSON value: \"[1,]}\""},
+        {"{\"a\":[1,]}\n", MI_BAD_RECORD, "in:1: not a JSON value: \"]}\""},
     };
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         assert_refuses(inputs[i].text, (struct passing){0}, inputs[i].status, inputs[i].message);
@@ -277,6 +277,44 @@ static void refused_inputs(void **unused) {
     assert_string_equal(error.file, "not-there");
     assert_int_equal(mi_reader_open(".", NULL, &reader, &error), MI_SYSTEM);
     assert_int_equal(mi_reader_open("not-there", NULL, &reader, NULL), MI_SYSTEM);
+}
+
+/* Escapes and depth as strict as jansson is, within nested values too. */
+static void strings_and_depth_of_json(void **unused) {
+    (void)unused;
+    static const char *const good[] = {"\\ud83d\\ude00", "\\uD83D\\uDE00x", "\\u0001",
+                                       "\\\"\\\\\\/\\b\\f\\n\\r\\t", "\x7f"};
+    static const char *const bad[] = {"\\ud83d",    "\\ude00", "\\ud83dx", "\\ud83d\\u0041",
+                                      "\\ud83d\\n", "\\u0000", "\\u12g4",  "\\u12",
+                                      "\\x",        "\\"};
+    char text[200];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, "{\"a\":\"%s\",\"b\":[{\"%s\":\"%s\"}]}\n", good[i], good[i], good[i]);
+        assert_passes(text, (struct passing){0}, text);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        static const char *const places[][2] = {{"{\"a\":\"", "\"}\n"},
+                                                {"{\"", "\":1}\n"},
+                                                {"{\"a\":[{\"b\":\"", "\"}]}\n"},
+                                                {"{\"a\":[{\"", "\":1}]}\n"}};
+        for (size_t place = 0; place < 4; place++) {
+            snprintf(text, sizeof text, "%s%s%s", places[place][0], bad[i], places[place][1]);
+            put_file("in", text);
+            struct passed passed = pass_file((struct passing){0});
+            assert_int_equal(passed.status, MI_BAD_RECORD);
+            passed_clear(&passed);
+        }
+    }
+    for (int depth = 2046; depth < 2050; depth++) {
+        char deep[5000] = "{\"a\":";
+        memset(deep + 5, '[', (size_t)depth);
+        memset(deep + 5 + depth, ']', (size_t)depth);
+        strcpy(deep + 5 + 2 * depth, "}\n");
+        put_file("in", deep);
+        struct passed passed = pass_file((struct passing){0});
+        assert_int_equal(passed.status, depth <= 2047 ? MI_OK : MI_BAD_RECORD);
+        passed_clear(&passed);
+    }
 }
 
 /* ---- rejects ---- */
@@ -479,6 +517,7 @@ int main(void) {
         cmocka_unit_test(good_rows_come_before_the_bad),
         cmocka_unit_test(unfinished_records),
         cmocka_unit_test(refused_inputs),
+        cmocka_unit_test(strings_and_depth_of_json),
         cmocka_unit_test(rejects_in_pieces),
         cmocka_unit_test(columns_by_name),
         cmocka_unit_test(numbers_by_rule),

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * mi-cpa fit: curves from daily rows.
+ */
+#include "cpa/cpa.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- fit: options ---- */
+
+static struct {
+    unsigned family, duplicates;
+    const char *attributes, *pool_by;
+} fit_options;
+
+enum {
+    FAMILY_AUTO,
+    FAMILY_HILL,
+    FAMILY_MM,
+    FAMILY_EXP,
+    FAMILY_GOMPERTZ,
+    FAMILY_LOGISTIC,
+    FAMILY_POWER,
+    FAMILY_LOG
+};
+enum { DUPLICATES_ERROR, DUPLICATES_SUM };
+
+const struct option_spec fit_table[] = {
+    {.name = "family",
+     .kind = OPTION_CHOICE,
+     .target = &fit_options.family,
+     .choices = "auto|hill|mm|exp|gompertz|logistic|power|log",
+     .argument = "FAMILY",
+     .help = "auto: the one that extrapolates best in the portfolio's own backtest",
+     .otherwise = "auto"},
+    {.name = "pool-by",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.pool_by,
+     .argument = "LIST",
+     .help = "columns, from the widest group to the narrowest, within which campaigns are\n"
+             "more alike (default ad_network,geo,targeting_strategy,creative_format,\n"
+             "those that are there)"},
+    {.name = "attributes",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.attributes,
+     .argument = "FILE",
+     .help = "table by campaign_id with columns for --pool-by that the days lack"},
+    {.name = "duplicates",
+     .kind = OPTION_CHOICE,
+     .target = &fit_options.duplicates,
+     .choices = "error|sum",
+     .argument = "WHAT",
+     .help = "two rows of a campaign and date are an error, or are added up",
+     .otherwise = "error"},
+    {.name = NULL},
+};
+
+const char fit_details[] =
+    "Reads campaign_id, date, spend, conversions; without a date column each row is one\n"
+    "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
+    "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
+    "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
+    "weight_shape, status, note. Holds its input in memory (32 bytes a row), reads it once.\n";
+
+/* ---- fit: reading ---- */
+
+#define GROUPS_MOST 8
+
+static const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
+
+struct group_column {
+    size_t in_stream, in_attributes; /* one of them */
+};
+
+struct fit {
+    struct stream stream;
+    struct mi_curve_fit *fit;
+    struct group_column groups[GROUPS_MOST];
+    size_t group_count;
+    struct mi_reader *attributes;
+    struct mi_batch *attribute_batch;
+    struct mi_index *attribute_ids;
+    size_t id, date, spend, users;
+    size_t rows_without_attributes;
+};
+
+static enum mi_status open_attributes(struct fit *f, struct mi_error *error) {
+    size_t id;
+    enum mi_status status = table_open(fit_options.attributes, &f->attributes, &f->attribute_batch, error);
+    if (!status)
+        status = mi_reader_column(f->attributes, "campaign_id", true, &id, error);
+    return status ? status : mi_batch_index(f->attribute_batch, id, &f->attribute_ids, error);
+}
+
+/* The column in the days, else in the attributes; one that is nowhere is an error of the days. */
+static enum mi_status add_group_column(struct fit *f, const char *name, bool required,
+                                       struct mi_error *error) {
+    bool in_stream = mi_reader_has(f->stream.reader, name);
+    bool in_attributes = !in_stream && f->attributes && mi_reader_has(f->attributes, name);
+    if (!in_stream && !in_attributes && !required)
+        return MI_OK;
+    if (f->group_count == GROUPS_MOST)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--pool-by takes at most %d columns", GROUPS_MOST);
+    struct group_column *group = &f->groups[f->group_count++];
+    group->in_attributes = MI_NO_COLUMN;
+    enum mi_status status =
+        mi_reader_column(f->stream.reader, name, !in_attributes, &group->in_stream, error);
+    if (!status && in_attributes)
+        status = mi_reader_column(f->attributes, name, true, &group->in_attributes, error);
+    return status;
+}
+
+static enum mi_status open_groups(struct fit *f, struct mi_error *error) {
+    enum mi_status status = fit_options.attributes ? open_attributes(f, error) : MI_OK;
+    char *rest = NULL,
+         *names = mi_text_copy(mi_text_of(fit_options.pool_by ? fit_options.pool_by : usual_groups));
+    if (!status && !names)
+        status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    char *name = names ? strtok_r(names, ",", &rest) : NULL;
+    for (; name && !status; name = strtok_r(NULL, ",", &rest))
+        status = add_group_column(f, name, fit_options.pool_by != NULL, error);
+    free(names);
+    if (!status && fit_options.attributes && f->group_count == 0)
+        status = mi_error_set(error, MI_BAD_INPUT, "%s has none of the columns to pool by (%s)",
+                              fit_options.attributes, usual_groups);
+    return status;
+}
+
+static enum mi_status fit_columns(struct fit *f, struct mi_error *error) {
+    const struct wanted wanted[] = {
+        {"campaign_id", true, &f->id},
+        {"date", false, &f->date},
+        {"spend", true, &f->spend},
+        {"conversions", true, &f->users},
+    };
+    return find_wanted(f->stream.reader, wanted, sizeof wanted / sizeof wanted[0], error);
+}
+
+static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
+                                struct mi_error *error) {
+    struct mi_text texts[GROUPS_MOST];
+    enum mi_status status = MI_OK;
+    size_t there = f->attribute_ids ? mi_index_find(f->attribute_ids, id) : SIZE_MAX;
+    if (f->attribute_ids && there == SIZE_MAX) {
+        f->rows_without_attributes++;
+        return MI_OK;
+    }
+    for (size_t i = 0; i < f->group_count && !status; i++)
+        status = f->groups[i].in_attributes == MI_NO_COLUMN
+                     ? mi_batch_text(batch, row, f->groups[i].in_stream, &texts[i], error)
+                     : mi_batch_text(f->attribute_batch, there, f->groups[i].in_attributes, &texts[i], error);
+    return status ? status : mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
+}
+
+static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_t row,
+                              struct mi_error *error) {
+    struct mi_text id;
+    struct mi_error reason = {0};
+    int32_t date = MI_DATE_MISSING;
+    double spend, users;
+    enum mi_status status = mi_batch_id(batch, row, f->id, &id, error);
+    if (!status && f->date != MI_NO_COLUMN)
+        status = mi_batch_date(batch, row, f->date, MI_FILLED, &date, error);
+    if (!status)
+        status = mi_batch_number(batch, row, f->spend, MI_FILLED | MI_MONEY, &spend, error);
+    if (!status)
+        status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
+    if (status)
+        return status;
+    status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
+    if (status == MI_BAD_RECORD)
+        return mi_batch_fault(batch, row, f->id, error, "%s", reason.text);
+    if (status)
+        return mi_error_set(error, status, "%s", reason.text);
+    return f->group_count > 0 ? add_group(f, batch, row, id, error) : MI_OK;
+}
+
+static enum mi_status read_days(struct fit *f, struct mi_error *error) {
+    struct mi_batch *batch;
+    enum mi_status status;
+    while ((status = mi_reader_next(f->stream.reader, &batch, error)) == MI_OK) {
+        for (size_t row = 0; row < mi_batch_rows(batch); row++) {
+            status = add_row(f, batch, row, error);
+            if (status)
+                status = mi_reader_reject(f->stream.reader, batch, row, error);
+            if (status)
+                return status;
+        }
+    }
+    return status == MI_END ? MI_OK : status;
+}
+
+/* ---- fit: writing ---- */
+
+enum {
+    OUT_ID,
+    OUT_CURVE,
+    OUT_COV,
+    OUT_SPEND_MIN,
+    OUT_SPEND_MAX,
+    OUT_DISPERSION,
+    OUT_ASOF,
+    OUT_FAMILY,
+    OUT_N,
+    OUT_OUTLIERS,
+    OUT_ERROR,
+    OUT_AICC,
+    OUT_WEIGHT_LEVEL,
+    OUT_WEIGHT_SHAPE,
+    OUT_STATUS,
+    OUT_NOTE,
+    OUT_COLUMNS
+};
+
+static const char *const out_names[OUT_COLUMNS] = {
+    "campaign_id",
+    "curve",
+    "curve_cov",
+    "curve_spend_min",
+    "curve_spend_max",
+    "curve_dispersion",
+    "curve_asof",
+    "family",
+    "n",
+    "n_outliers",
+    "error",
+    "aicc",
+    "weight_level",
+    "weight_shape",
+    "status",
+    "note",
+};
+
+static size_t format_covariance(const struct mi_curve_fit_row *row, char *text) {
+    size_t used = 0;
+    for (size_t i = 0; i < row->covariance_count; i++) {
+        if (i > 0)
+            text[used++] = ' ';
+        used += mi_number_format(row->covariance[i], text + used);
+    }
+    return used;
+}
+
+static enum mi_status write_fitted(const struct mi_curve_fit_row *row, struct mi_writer *writer,
+                                   const size_t *slots, struct mi_error *error) {
+    char covariance[MI_CURVE_COVARIANCE_MOST * (MI_NUMBER_LENGTH + 1)];
+    char *curve = mi_curve_format(&row->curve);
+    if (!curve)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    mi_writer_text(writer, slots[OUT_ID], row->campaign_id);
+    mi_writer_text(writer, slots[OUT_CURVE], mi_text_of(curve));
+    mi_writer_text(writer, slots[OUT_COV], (struct mi_text){covariance, format_covariance(row, covariance)});
+    mi_writer_number(writer, slots[OUT_SPEND_MIN], row->spend_min);
+    mi_writer_number(writer, slots[OUT_SPEND_MAX], row->spend_max);
+    mi_writer_number(writer, slots[OUT_DISPERSION], row->dispersion);
+    if (row->asof != MI_DATE_MISSING)
+        mi_writer_date(writer, slots[OUT_ASOF], row->asof);
+    mi_writer_text(writer, slots[OUT_FAMILY], mi_text_of(mi_curve_family_name(row->curve.family)));
+    mi_writer_number(writer, slots[OUT_N], (double)row->n);
+    mi_writer_number(writer, slots[OUT_OUTLIERS], (double)row->n_outliers);
+    mi_writer_number(writer, slots[OUT_ERROR], row->error);
+    mi_writer_number(writer, slots[OUT_AICC], row->aicc);
+    mi_writer_number(writer, slots[OUT_WEIGHT_LEVEL], row->weight_level);
+    mi_writer_number(writer, slots[OUT_WEIGHT_SHAPE], row->weight_shape);
+    mi_writer_text(writer, slots[OUT_STATUS], mi_text_of(mi_curve_fit_status_name(row->status)));
+    if (row->note[0])
+        mi_writer_text(writer, slots[OUT_NOTE], mi_text_of(row->note));
+    enum mi_status status = mi_writer_row(writer, NULL, 0, error);
+    free(curve);
+    return status;
+}
+
+static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
+    struct mi_writer *writer = f->stream.writer;
+    size_t slots[OUT_COLUMNS];
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < OUT_COLUMNS && !status; i++)
+        status = mi_writer_column(writer, out_names[i], &slots[i], error);
+    for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
+        struct mi_curve_fit_row row;
+        mi_curve_fit_row(f->fit, i, &row);
+        if (row.note[0] && i + 1 == mi_curve_fit_count(f->fit))
+            detail("%s: %s", mi_curve_family_name(row.curve.family), row.note);
+        else if (row.note[0])
+            detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
+                   row.note);
+        status = write_fitted(&row, writer, slots, error);
+    }
+    return status;
+}
+
+/* ---- fit: run ---- */
+
+static enum mi_status open_fit(struct fit *f, struct mi_error *error) {
+    static const enum mi_curve_family families[] = {
+        [FAMILY_AUTO] = MI_CURVE_HILL,
+        [FAMILY_HILL] = MI_CURVE_HILL,
+        [FAMILY_MM] = MI_CURVE_MM,
+        [FAMILY_EXP] = MI_CURVE_EXP,
+        [FAMILY_GOMPERTZ] = MI_CURVE_GOMPERTZ,
+        [FAMILY_LOGISTIC] = MI_CURVE_LOGISTIC,
+        [FAMILY_POWER] = MI_CURVE_POWER,
+        [FAMILY_LOG] = MI_CURVE_LOG,
+    };
+    struct mi_curve_fit_options options = {
+        .any_family = fit_options.family == FAMILY_AUTO,
+        .family = families[fit_options.family],
+        .sum_duplicates = fit_options.duplicates == DUPLICATES_SUM,
+        .threads = common.threads,
+    };
+    return mi_curve_fit_new(&options, &f->fit, error);
+}
+
+static enum mi_status run_portfolio(struct fit *f, struct mi_error *error) {
+    struct mi_notes notes = common_notes();
+    struct mi_error reason = {0};
+    enum mi_status status = mi_curve_fit_run(f->fit, &notes, &reason);
+    if (!status)
+        return MI_OK;
+    if (error) {
+        *error = reason;
+        snprintf(error->file, sizeof error->file, "%s", mi_reader_name(f->stream.reader));
+        if (reason.line > 0)
+            mi_error_set(error, status, "%s (--duplicates=sum adds them up)", reason.text);
+    }
+    return status;
+}
+
+static enum mi_status fit(struct fit *f, struct mi_error *error) {
+    enum mi_status status = stream_open(&f->stream, false, error);
+    if (!status)
+        status = fit_columns(f, error);
+    if (!status)
+        status = open_groups(f, error);
+    if (!status)
+        status = open_fit(f, error);
+    if (!status)
+        status = read_days(f, error);
+    if (!status)
+        status = run_portfolio(f, error);
+    if (status)
+        return status;
+    if (f->rows_without_attributes > 0)
+        note("not in %s, pooled with the portfolio: %zu row%s", fit_options.attributes,
+             f->rows_without_attributes, f->rows_without_attributes == 1 ? "" : "s");
+    status = stream_output(&f->stream, false, error);
+    return status ? status : write_curves(f, error);
+}
+
+enum mi_status run_fit(struct mi_error *error) {
+    struct fit f = {0};
+    enum mi_status status = fit(&f, error);
+    status = stream_close(&f.stream, status, error);
+    mi_curve_fit_free(f.fit);
+    mi_index_free(f.attribute_ids);
+    mi_reader_close(f.attributes);
+    return status;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A sequential test of days against what was predicted; see mi.h.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mi.h"
+
+#define OVERSHOOT 0.583 /* -zeta(1/2) / sqrt(2 pi): Siegmund 1985, 10.2 */
+#define BEYOND    1.25  /* the alternative lies a quarter beyond the threshold */
+#define SCORE_CAP 4.0   /* standard deviations that one day may count */
+#define STEP_CAP  50.0  /* of a log likelihood ratio, so that nothing overflows */
+
+/* What the observed is to the expected where it is as bad as the alternative. */
+static double bad_ratio(const struct mi_watch_options *options) {
+    double beyond = 1 + BEYOND * options->threshold;
+    return options->kind == MI_WATCH_COST ? 1 / beyond : fmax(beyond, 0.01);
+}
+
+void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options) {
+    *watch = (struct mi_watch){.options = *options};
+}
+
+/* Log likelihood ratio of a count: negative binomial, or Poisson without noise. */
+static double count_step(const struct mi_watch *watch, double expected, double observed, double bad) {
+    double noise = watch->options.noise;
+    if (!(noise > 1e-9)) {
+        return observed * log(bad) + expected * (1 - bad);
+    }
+    double size = 1 / noise;
+    return observed * log(bad) - (observed + size) * log((size + expected * bad) / (size + expected));
+}
+
+static double ratio_step(const struct mi_watch *watch, double ratio, double bad) {
+    double sd = watch->options.noise;
+    double middle = (1 + bad) / 2;
+    double score = (ratio - middle) / sd;
+    score = fmax(-SCORE_CAP, fmin(SCORE_CAP, score));
+    return score * (bad - 1) / sd;
+}
+
+/* The size of a day's step in standard deviations. */
+static double step_size(const struct mi_watch *watch, double expected, double bad) {
+    double noise = watch->options.noise;
+    if (watch->options.kind == MI_WATCH_RATIO) {
+        return fabs(1 - bad) / noise;
+    }
+    return fabs(1 - bad) * expected / sqrt(expected + noise * expected * expected);
+}
+
+/* Where the statistic alarms. */
+static double limit_of(const struct mi_watch *watch, double expected, double bad) {
+    return fmax(1, exp(-OVERSHOOT * step_size(watch, expected, bad)) / watch->options.false_alarms);
+}
+
+double mi_watch_variance(const struct mi_watch *watch) {
+    if (watch->days == 0) {
+        return NAN;
+    }
+    if (watch->options.kind == MI_WATCH_COST) {
+        /* No user at all: as if there had been half a one. */
+        return watch->expected / fmax(watch->observed, 0.5) - 1;
+    }
+    return watch->observed / watch->expected - 1;
+}
+
+static bool is_beyond(const struct mi_watch *watch) {
+    double variance = mi_watch_variance(watch), threshold = watch->options.threshold;
+    return threshold > 0 ? variance > threshold : variance < threshold;
+}
+
+/* Adds a day to those since the likeliest change; they begin anew where they speak for no change. */
+static void add_day(struct mi_watch *watch, double expected, double observed, double step) {
+    if (!watch->open && watch->evidence <= 0) {
+        watch->days = 0;
+        watch->expected = watch->observed = watch->evidence = 0;
+    }
+    watch->days++;
+    watch->expected += expected;
+    watch->observed += observed;
+    watch->evidence += step;
+}
+
+static bool plain_day(struct mi_watch *watch, double expected, double observed) {
+    bool was = watch->open;
+    watch->days = 1;
+    watch->expected = expected;
+    watch->observed = observed;
+    watch->open = is_beyond(watch);
+    return watch->open != was;
+}
+
+bool mi_watch_day(struct mi_watch *watch, double expected, double observed) {
+    bool ratio = watch->options.kind == MI_WATCH_RATIO;
+    if (isnan(observed) || !(expected > 0) || (ratio && !(watch->options.noise > 0))) {
+        return false;
+    }
+    if (ratio) {
+        observed /= expected;
+        expected = 1;
+    }
+    if (watch->options.plain) {
+        return plain_day(watch, expected, observed);
+    }
+    double bad = bad_ratio(&watch->options);
+    double step = ratio ? ratio_step(watch, observed, bad) : count_step(watch, expected, observed, bad);
+    step = fmax(-STEP_CAP, fmin(STEP_CAP, step));
+    add_day(watch, expected, observed, step);
+    watch->statistic = fmin((1 + watch->statistic) * exp(watch->open ? -step : step), 1e300);
+    if (watch->statistic < limit_of(watch, expected, bad) || (!watch->open && !is_beyond(watch))) {
+        return false;
+    }
+    watch->open = !watch->open;
+    watch->statistic = 0;
+    if (!watch->open) {
+        watch->days = 0;
+        watch->evidence = 0;
+    }
+    return true;
+}
+
+/* ---- noise ---- */
+
+static int compare_numbers(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median_of(double *values, size_t count) {
+    qsort(values, count, sizeof *values, compare_numbers);
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+#define DAYS_LEAST 10
+#define CHI_MEDIAN 0.454936423119573 /* of chi-squared with one degree of freedom */
+#define NOISE_MOST 4.0
+
+/* The median squared score at this noise. */
+static double median_score(const double *expected, const double *observed, size_t count, double noise,
+                           double *scores) {
+    for (size_t i = 0; i < count; i++) {
+        double rest = observed[i] - expected[i];
+        scores[i] = rest * rest / (expected[i] + noise * expected[i] * expected[i]);
+    }
+    return median_of(scores, count);
+}
+
+double mi_watch_noise(const double *expected, const double *observed, size_t count) {
+    double *scores = count >= DAYS_LEAST ? malloc(count * sizeof *scores) : NULL;
+    if (scores == NULL) {
+        return NAN;
+    }
+    double low = 0, high = NOISE_MOST;
+    if (median_score(expected, observed, count, 0, scores) <= CHI_MEDIAN) {
+        high = 0;
+    }
+    for (int i = 0; i < 50 && high > 0; i++) {
+        double middle = (low + high) / 2;
+        if (median_score(expected, observed, count, middle, scores) > CHI_MEDIAN) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    free(scores);
+    return high;
+}
+
+double mi_watch_spread(const double *ratios, size_t count) {
+    double *copy = count >= DAYS_LEAST ? malloc(count * sizeof *copy) : NULL;
+    if (copy == NULL) {
+        return NAN;
+    }
+    memcpy(copy, ratios, count * sizeof *copy);
+    double middle = median_of(copy, count);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = fabs(ratios[i] - middle);
+    }
+    double spread = 1.4826 * median_of(copy, count);
+    free(copy);
+    return spread;
+}
