@@ -41,7 +41,7 @@ static void answer(const struct expert *expert, const struct series *series, con
         } else if (expert->logs) {
             if (path[k] != logarithm[w]) {
                 logarithm[w] = path[k];
-                value[w] = exp(path[k]);
+                value[w] = exp(fmin(path[k], series->log_most));
             }
             path[k] = value[w];
         }

@@ -20,6 +20,7 @@ struct series {
     double *log;             /* log(value); NULL where the series has no logs */
     bool live[WEEK];         /* by weekday: false where it is structurally zero */
     double scale, log_scale; /* usual size of a day's surprise */
+    double log_most;         /* no log is forecast above: exponential growth ends */
 };
 
 static inline size_t weekday_of(const struct series *series, size_t day) {

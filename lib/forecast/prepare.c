@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define LONGEST_PAST 1100  /* days: two years and what a backtest on them needs */
+#define LOG_BEYOND   1.5   /* how far logs may go beyond the highest: to 4.5 times the value */
 #define CLOSED_WEEKS 12    /* over which a weekday that is always zero is looked for */
 #define CLOSED_ODDS  0.001 /* of so many zeros by chance, below which the weekday is closed */
 
@@ -59,11 +60,13 @@ static double usual_surprise(const double *z, size_t days, double *room) {
 }
 
 /* Logs, only where all that is known is above 0. */
-static bool take_logs(const struct series *series, double *logs) {
+static bool take_logs(struct series *series, double *logs) {
+    series->log_most = -INFINITY;
     for (size_t t = 0; t < series->days; t++) {
         if (series->value[t] <= 0)
             return false;
         logs[t] = log(series->value[t]);
+        series->log_most = fmax(series->log_most, logs[t] + LOG_BEYOND); /* NaN leaves it */
     }
     return true;
 }
