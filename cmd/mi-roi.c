@@ -61,11 +61,31 @@ static const char *const slot_names[SLOTS] = {
     "roi",
 };
 
+enum { PROFIT_LO, PROFIT_HI, ROI_LO, ROI_HI, BAND_SLOTS };
+
+static const char *const band_names[BAND_SLOTS] = {"profit_lo", "profit_hi", "roi_lo", "roi_hi"};
+
 struct predict {
     struct stream stream;
     struct cost_columns costs;
     size_t spend, revenue, slots[SLOTS];
+    size_t roas[2], band_slots[BAND_SLOTS]; /* roas_lo, roas_hi; MI_NO_COLUMN: not there */
 };
+
+/* The 80 % bands: costs are known at a spend, so that the ends of ROAS give those of profit and ROI. */
+static enum mi_status set_bands(const struct predict *p, struct stream *stream, const struct mi_batch *batch,
+                                size_t row, double spend, double total, struct mi_error *error) {
+    for (size_t i = 0; i < 2; i++) {
+        double roas;
+        enum mi_status status = mi_batch_number(batch, row, p->roas[i], MI_MONEY, &roas, error);
+        if (status)
+            return status;
+        const double profit = roas * spend - total;
+        mi_writer_number(stream->writer, p->band_slots[PROFIT_LO + i], profit);
+        mi_writer_number(stream->writer, p->band_slots[ROI_LO + i], spend > 0 ? profit / total * 100 : NAN);
+    }
+    return MI_OK;
+}
 
 static enum mi_status predict_row(void *context, struct stream *stream, const struct mi_batch *batch,
                                   size_t row, struct mi_error *error) {
@@ -101,7 +121,9 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
     };
     for (size_t i = 0; i < SLOTS; i++)
         mi_writer_number(stream->writer, p->slots[i], values[i]);
-    return mi_writer_row(stream->writer, batch, row, error);
+    if (p->band_slots[0] != MI_NO_COLUMN)
+        status = set_bands(p, stream, batch, row, spend, costs.total, error);
+    return status ? status : mi_writer_row(stream->writer, batch, row, error);
 }
 
 static enum mi_status predict(struct predict *p, struct mi_error *error) {
@@ -112,12 +134,20 @@ static enum mi_status predict(struct predict *p, struct mi_error *error) {
     if (!status)
         status = mi_reader_column(stream->reader, "revenue", true, &p->revenue, error);
     if (!status)
+        status = mi_reader_column(stream->reader, "roas_lo", false, &p->roas[0], error);
+    if (!status)
+        status = mi_reader_column(stream->reader, "roas_hi", false, &p->roas[1], error);
+    if (!status)
         status = cost_columns_open(&p->costs, stream->reader, error);
     p->costs.rates_given = true; /* the parts are computed here: costs that come must be their sum */
     if (!status)
         status = stream_output(stream, true, error);
     for (size_t i = 0; i < SLOTS && !status; i++)
         status = mi_writer_column(stream->writer, slot_names[i], &p->slots[i], error);
+    p->band_slots[0] = MI_NO_COLUMN;
+    const bool banded = p->roas[0] != MI_NO_COLUMN && p->roas[1] != MI_NO_COLUMN;
+    for (size_t i = 0; i < BAND_SLOTS && banded && !status; i++)
+        status = mi_writer_column(stream->writer, band_names[i], &p->band_slots[i], error);
     return status ? status : stream_each_row(stream, predict_row, p, error);
 }
 

@@ -342,6 +342,11 @@ static bool is_among(const char *const *names, struct mi_text name) {
     return false;
 }
 
+/* Bands at the levels' spends: at another spend they are none. */
+static const char *const bands[] = {
+    "cpa_lo",  "cpa_hi",  "users_lo",  "users_hi",  "marginal_cpa_lo", "marginal_cpa_hi", "beyond_support",
+    "roas_lo", "roas_hi", "profit_lo", "profit_hi", "roi_lo",          "roi_hi",          NULL};
+
 /* Names the columns of `drop` in one note. */
 static enum mi_status say_dropped(const struct campaigns *campaigns, const struct mi_reader *reader,
                                   const bool *drop, struct mi_error *error) {
@@ -376,8 +381,10 @@ enum mi_status campaigns_output(const struct campaigns *campaigns, struct stream
         return no_memory(error);
     enum mi_status status = stream_output(stream, true, error);
     for (size_t c = 0; c < campaigns->column_count && !status; c++) {
-        drop[c] = campaigns->varies[c] && !is_among(computed, mi_reader_column_name(stream->reader, c));
-        if (drop[c])
+        struct mi_text name = mi_reader_column_name(stream->reader, c);
+        bool band = is_among(bands, name);
+        drop[c] = !band && campaigns->varies[c] && !is_among(computed, name);
+        if (drop[c] || band)
             status = mi_writer_drop(stream->writer, c, error);
     }
     if (!status)
