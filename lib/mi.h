@@ -1772,10 +1772,12 @@ bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
 /* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
 double mi_watch_variance(const struct mi_watch *watch);
 
-/* The noise of counts about what was expected: the dispersion at which half the squared standard scores lie
- * below the median of a chi-squared, so that days out of line do not count. NaN: fewer than 10 of them. */
+/* The noise of counts beyond chance, from how observed / expected changes from one day to the next, which a
+ * lasting change touches once: the dispersion at which a quarter of the squared standard scores lie above the
+ * upper quartile of a chi-squared, so that a few days out of line count little. A NaN among the days parts
+ * series. NaN: fewer than 10 changes. */
 double mi_watch_noise(const double *expected, const double *observed, size_t count);
-/* The same of ratios: 1.4826 times their median distance from their median. */
+/* The same of ratios: their median change, scaled to the standard deviation of a normal. */
 double mi_watch_spread(const double *ratios, size_t count);
 
 #define MI_CAUSES_MOST 8

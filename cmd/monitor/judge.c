@@ -106,7 +106,7 @@ enum mi_status judge_noises(const struct watchlist *list, const struct rules *ru
                             struct mi_error *error) {
     size_t most = 0, counts = 0, ratios = 0;
     for (size_t i = 0; i < list->count; i++)
-        most += list->items[i].day_count + list->items[i].cohort_count;
+        most += list->items[i].day_count + list->items[i].cohort_count + 1;
     double *expected = calloc(3 * most + 1, sizeof *expected);
     double *observed = expected ? expected + most : NULL, *ratio = expected ? expected + 2 * most : NULL;
     enum mi_status status = expected ? MI_OK : no_memory(error);
@@ -122,6 +122,13 @@ enum mi_status judge_noises(const struct watchlist *list, const struct rules *ru
                 } else {
                     ratio[ratios++] = judged.days[day].observed / judged.days[day].expected;
                 }
+            }
+            /* Parts this campaign from the next. */
+            if (!status && metric == WATCH_CPA) {
+                expected[counts] = NAN;
+                observed[counts++] = NAN;
+            } else if (!status) {
+                ratio[ratios++] = NAN;
             }
             free(judged.days);
         }

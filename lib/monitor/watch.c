@@ -134,51 +134,73 @@ static double median_of(double *values, size_t count) {
 }
 
 #define DAYS_LEAST 10
-#define CHI_MEDIAN 0.454936423119573 /* of chi-squared with one degree of freedom */
+#define CHI_UPPER  1.323303696931466 /* upper quartile of chi-squared with one degree of freedom */
 #define NOISE_MOST 4.0
 
-/* The median squared score at this noise. */
-static double median_score(const double *expected, const double *observed, size_t count, double noise,
-                           double *scores) {
-    for (size_t i = 0; i < count; i++) {
-        double rest = observed[i] - expected[i];
-        scores[i] = rest * rest / (expected[i] + noise * expected[i] * expected[i]);
+/* What was observed for each one expected, from one day to the next. */
+struct step {
+    double change;  /* of observed / expected */
+    double poisson; /* variance that chance gives it */
+};
+
+/* The steps between days that follow each other; malloc'ed, NULL: no memory, or too few. */
+static struct step *steps_of(const double *expected, const double *observed, size_t count, size_t *found) {
+    struct step *steps = count > 0 ? malloc(count * sizeof *steps) : NULL;
+    *found = 0;
+    for (size_t i = 1; steps != NULL && i < count; i++) {
+        if (expected[i] > 0 && expected[i - 1] > 0 && !isnan(observed[i]) && !isnan(observed[i - 1])) {
+            steps[(*found)++] = (struct step){
+                .change = observed[i] / expected[i] - observed[i - 1] / expected[i - 1],
+                .poisson = 1 / expected[i] + 1 / expected[i - 1],
+            };
+        }
     }
-    return median_of(scores, count);
+    if (*found < DAYS_LEAST) {
+        free(steps);
+        return NULL;
+    }
+    return steps;
+}
+
+/* The upper quartile of the squared scores at this noise. */
+static double upper_score(const struct step *steps, size_t count, double noise, double *scores) {
+    for (size_t i = 0; i < count; i++) {
+        scores[i] = steps[i].change * steps[i].change / (steps[i].poisson + 2 * noise);
+    }
+    qsort(scores, count, sizeof *scores, compare_numbers);
+    return scores[3 * count / 4];
 }
 
 double mi_watch_noise(const double *expected, const double *observed, size_t count) {
-    double *scores = count >= DAYS_LEAST ? malloc(count * sizeof *scores) : NULL;
-    if (scores == NULL) {
-        return NAN;
-    }
-    double low = 0, high = NOISE_MOST;
-    if (median_score(expected, observed, count, 0, scores) <= CHI_MEDIAN) {
+    size_t found;
+    struct step *steps = steps_of(expected, observed, count, &found);
+    double *scores = steps != NULL ? malloc(found * sizeof *scores) : NULL;
+    double low = 0, high = scores != NULL ? NOISE_MOST : NAN;
+    if (scores != NULL && upper_score(steps, found, 0, scores) <= CHI_UPPER) {
         high = 0;
     }
     for (int i = 0; i < 50 && high > 0; i++) {
         double middle = (low + high) / 2;
-        if (median_score(expected, observed, count, middle, scores) > CHI_MEDIAN) {
+        if (upper_score(steps, found, middle, scores) > CHI_UPPER) {
             low = middle;
         } else {
             high = middle;
         }
     }
     free(scores);
+    free(steps);
     return high;
 }
 
 double mi_watch_spread(const double *ratios, size_t count) {
-    double *copy = count >= DAYS_LEAST ? malloc(count * sizeof *copy) : NULL;
-    if (copy == NULL) {
-        return NAN;
+    size_t found = 0;
+    double *steps = count > 0 ? malloc(count * sizeof *steps) : NULL;
+    for (size_t i = 1; steps != NULL && i < count; i++) {
+        if (!isnan(ratios[i]) && !isnan(ratios[i - 1])) {
+            steps[found++] = fabs(ratios[i] - ratios[i - 1]);
+        }
     }
-    memcpy(copy, ratios, count * sizeof *copy);
-    double middle = median_of(copy, count);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = fabs(ratios[i] - middle);
-    }
-    double spread = 1.4826 * median_of(copy, count);
-    free(copy);
+    double spread = found >= DAYS_LEAST ? 1.4826 / sqrt(2) * median_of(steps, found) : NAN;
+    free(steps);
     return spread;
 }
