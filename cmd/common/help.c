@@ -140,8 +140,13 @@ void completion_print(const struct program *program) {
     if (program->commands[1].name) {
         printf("  elif [ \"$COMP_CWORD\" = 1 ]; then\n"
                "    mapfile -t COMPREPLY < <(compgen -W '");
-        for (const struct command *command = program->commands; command->name; command++)
-            printf("%s%s", command == program->commands ? "" : " ", command->name);
+        for (const struct command *command = program->commands; command->name; command++) {
+            size_t word = strcspn(command->name, " ");
+            bool said = command > program->commands && strncmp(command[-1].name, command->name, word) == 0 &&
+                        strcspn(command[-1].name, " ") == word;
+            if (!said)
+                printf("%s%.*s", command == program->commands ? "" : " ", (int)word, command->name);
+        }
         printf("' -- \"$word\"; compgen -f -- \"$word\")\n");
     }
     printf("  fi\n}\ncomplete -o default -F %s %s\n", function, program->name);
