@@ -559,9 +559,20 @@ enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaig
                                 double spend, double users, uint64_t line, struct mi_error *error);
 
 /* Says to which group a campaign belongs: texts from the widest to the narrowest attribute. Each level's
- * prior is shrunk to the one above. The last call for a campaign holds; unknown campaigns are ignored. */
+ * prior is shrunk to the one above; and each value of each attribute has a part in the prior (ridge). The
+ * last call for a campaign holds; unknown campaigns are ignored. */
 enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campaign_id,
                                   const struct mi_text *attributes, size_t count, struct mi_error *error);
+
+/* Asks for a curve of a campaign without rows: from its attributes, of which mi_curve_fit_group() is to be
+ * told. */
+enum mi_status mi_curve_fit_campaign(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                     struct mi_error *error);
+
+/* Adds a row's covariates (as impressions and clicks: what goes with the spend) to a campaign's sums. The
+ * logs of the sums per spend are regressors of the prior. count: the same in all calls, at most 4. */
+enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                       const double *values, size_t count, struct mi_error *error);
 
 /* Fits. Notes: what was left out and what fell back, with counts. MI_BAD_INPUT: a campaign has a date twice.
  */

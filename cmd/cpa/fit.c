@@ -13,7 +13,7 @@
 
 static struct {
     unsigned family, duplicates;
-    const char *attributes, *pool_by;
+    const char *attributes, *pool_by, *covariates, *new_campaigns;
 } fit_options;
 
 enum {
@@ -48,6 +48,18 @@ const struct option_spec fit_table[] = {
      .target = &fit_options.attributes,
      .argument = "FILE",
      .help = "table by campaign_id with columns for --pool-by that the days lack"},
+    {.name = "covariates",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.covariates,
+     .argument = "LIST",
+     .help = "up to 4 columns of the days, as impressions,clicks: their sums per spend are\n"
+             "regressors of a campaign's prior"},
+    {.name = "new",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.new_campaigns,
+     .argument = "FILE",
+     .help = "campaigns without days: campaign_id and columns of --pool-by; their curves come\n"
+             "from these"},
     {.name = "duplicates",
      .kind = OPTION_CHOICE,
      .target = &fit_options.duplicates,
@@ -67,7 +79,8 @@ const char fit_details[] =
 
 /* ---- fit: reading ---- */
 
-#define GROUPS_MOST 8
+#define GROUPS_MOST     8
+#define COVARIATES_MOST 4
 
 static const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
 
@@ -79,11 +92,13 @@ struct fit {
     struct stream stream;
     struct mi_curve_fit *fit;
     struct group_column groups[GROUPS_MOST];
+    char *group_names[GROUPS_MOST];
     size_t group_count;
     struct mi_reader *attributes;
     struct mi_batch *attribute_batch;
     struct mi_index *attribute_ids;
-    size_t id, date, spend, users;
+    char *currency; /* of the first row */
+    size_t id, date, spend, users, money, covariates[COVARIATES_MOST], covariate_count;
     size_t rows_without_attributes;
 };
 
@@ -104,7 +119,10 @@ static enum mi_status add_group_column(struct fit *f, const char *name, bool req
         return MI_OK;
     if (f->group_count == GROUPS_MOST)
         return mi_error_set(error, MI_BAD_ARGUMENT, "--pool-by takes at most %d columns", GROUPS_MOST);
-    struct group_column *group = &f->groups[f->group_count++];
+    struct group_column *group = &f->groups[f->group_count];
+    f->group_names[f->group_count++] = mi_text_copy(mi_text_of(name));
+    if (!f->group_names[f->group_count - 1])
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     group->in_attributes = MI_NO_COLUMN;
     enum mi_status status =
         mi_reader_column(f->stream.reader, name, !in_attributes, &group->in_stream, error);
@@ -131,12 +149,68 @@ static enum mi_status open_groups(struct fit *f, struct mi_error *error) {
 
 static enum mi_status fit_columns(struct fit *f, struct mi_error *error) {
     const struct wanted wanted[] = {
-        {"campaign_id", true, &f->id},
-        {"date", false, &f->date},
-        {"spend", true, &f->spend},
-        {"conversions", true, &f->users},
+        {"campaign_id", true, &f->id},    {"date", false, &f->date},      {"spend", true, &f->spend},
+        {"conversions", true, &f->users}, {"currency", false, &f->money},
     };
-    return find_wanted(f->stream.reader, wanted, sizeof wanted / sizeof wanted[0], error);
+    enum mi_status status = find_wanted(f->stream.reader, wanted, sizeof wanted / sizeof wanted[0], error);
+    char *rest = NULL,
+         *names = fit_options.covariates ? mi_text_copy(mi_text_of(fit_options.covariates)) : NULL;
+    if (!status && fit_options.covariates && !names)
+        status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    char *name = names ? strtok_r(names, ",", &rest) : NULL;
+    for (; name && !status; name = strtok_r(NULL, ",", &rest)) {
+        if (f->covariate_count == COVARIATES_MOST)
+            status = mi_error_set(error, MI_BAD_ARGUMENT, "--covariates takes at most %d columns",
+                                  COVARIATES_MOST);
+        else
+            status =
+                mi_reader_column(f->stream.reader, name, true, &f->covariates[f->covariate_count++], error);
+    }
+    free(names);
+    return status;
+}
+
+static enum mi_status add_covariates(struct fit *f, const struct mi_batch *batch, size_t row,
+                                     struct mi_text id, struct mi_error *error) {
+    double values[COVARIATES_MOST];
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < f->covariate_count && !status; i++)
+        status = mi_batch_number(batch, row, f->covariates[i], MI_MONEY, &values[i], error);
+    return status || f->covariate_count == 0
+               ? status
+               : mi_curve_fit_covariates(f->fit, id, values, f->covariate_count, error);
+}
+
+/* Campaigns without days: their attributes are in the file. */
+static enum mi_status add_new(struct fit *f, struct mi_error *error) {
+    struct mi_reader *reader = NULL;
+    struct mi_batch *batch;
+    size_t id_column, columns[GROUPS_MOST];
+    enum mi_status status = table_open(fit_options.new_campaigns, &reader, &batch, error);
+    if (!status)
+        status = mi_reader_column(reader, "campaign_id", true, &id_column, error);
+    for (size_t i = 0; i < f->group_count && !status; i++)
+        status = mi_reader_column(reader, f->group_names[i], true, &columns[i], error);
+    if (!status && f->group_count == 0)
+        status =
+            mi_error_set(error, MI_BAD_INPUT,
+                         "--new needs columns to pool by (%s) in the days or --attributes", usual_groups);
+    for (size_t row = 0; !status && row < mi_batch_rows(batch); row++) {
+        struct mi_text id, texts[GROUPS_MOST];
+        struct mi_error reason = {0};
+        status = mi_batch_id(batch, row, id_column, &id, error);
+        for (size_t i = 0; i < f->group_count && !status; i++)
+            status = mi_batch_text(batch, row, columns[i], &texts[i], error);
+        if (status)
+            break;
+        status = mi_curve_fit_campaign(f->fit, id, &reason);
+        if (status == MI_BAD_RECORD)
+            status = mi_batch_fault(batch, row, id_column, error, "%s", reason.text);
+        if (!status)
+            status = mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
+    }
+    mi_reader_close(reader);
+    return status;
 }
 
 static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
@@ -155,6 +229,24 @@ static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, siz
     return status ? status : mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
 }
 
+/* Money is in one currency: where a column names it, all rows must agree. */
+static enum mi_status check_currency(struct fit *f, const struct mi_batch *batch, size_t row,
+                                     struct mi_error *error) {
+    struct mi_text text;
+    enum mi_status status = mi_batch_text(batch, row, f->money, &text, error);
+    if (status || !text.data)
+        return status;
+    if (!f->currency)
+        f->currency = mi_text_copy(text);
+    if (!f->currency)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    if (!mi_text_equal(text, mi_text_of(f->currency)))
+        return mi_batch_fault(batch, row, f->money, error,
+                              "\"%.*s\" after \"%.20s\": one currency a portfolio",
+                              text.size > 20 ? 20 : (int)text.size, text.data, f->currency);
+    return MI_OK;
+}
+
 static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_t row,
                               struct mi_error *error) {
     struct mi_text id;
@@ -168,6 +260,8 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = mi_batch_number(batch, row, f->spend, MI_FILLED | MI_MONEY, &spend, error);
     if (!status)
         status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
+    if (!status)
+        status = check_currency(f, batch, row, error);
     if (status)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
@@ -175,7 +269,8 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         return mi_batch_fault(batch, row, f->id, error, "%s", reason.text);
     if (status)
         return mi_error_set(error, status, "%s", reason.text);
-    return f->group_count > 0 ? add_group(f, batch, row, id, error) : MI_OK;
+    status = add_covariates(f, batch, row, id, error);
+    return !status && f->group_count > 0 ? add_group(f, batch, row, id, error) : status;
 }
 
 static enum mi_status read_days(struct fit *f, struct mi_error *error) {
@@ -339,6 +434,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
         status = open_fit(f, error);
     if (!status)
         status = read_days(f, error);
+    if (!status && fit_options.new_campaigns)
+        status = add_new(f, error);
     if (!status)
         status = run_portfolio(f, error);
     if (status)
@@ -354,6 +451,9 @@ enum mi_status run_fit(struct mi_error *error) {
     struct fit f = {0};
     enum mi_status status = fit(&f, error);
     status = stream_close(&f.stream, status, error);
+    for (size_t i = 0; i < f.group_count; i++)
+        free(f.group_names[i]);
+    free(f.currency);
     mi_curve_fit_free(f.fit);
     mi_index_free(f.attribute_ids);
     mi_reader_close(f.attributes);

@@ -13,17 +13,21 @@
 #include "base/buffer.h"
 
 #define GROUP_SEPARATOR '\x1f'
-#define FAR_HALF        3.0 /* half saturation over highest spend that is worth a remark */
+#define FAR_HALF        3.0   /* half saturation over highest spend that is worth a remark */
+#define UNIT_FAR        200.0 /* users per spend over the median's that are beyond belief */
+#define UNIT_CAMPAIGNS  3     /* that a median needs */
 #define POOLED          "*"
+#define FEATURES_ALL    128 /* values of attributes that have a coefficient */
 
 struct mi_curve_fit {
     struct mi_curve_fit_options options;
-    struct mi_index *ids, *groups;
+    struct mi_index *ids, *groups, *features;
     struct portfolio portfolio;
     size_t day_capacity, campaign_capacity, node_capacity;
     struct backtest backtest;
-    size_t users_without_spend, summed;
+    size_t users_without_spend, summed, moved;
     double typical_spend; /* median of the campaigns' highest */
+    double typical_level; /* median of their log users per spend */
 };
 
 const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
@@ -75,6 +79,8 @@ enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, stru
     enum mi_status status = mi_index_new(&fit->ids, error);
     if (status == MI_OK)
         status = mi_index_new(&fit->groups, error);
+    if (status == MI_OK)
+        status = mi_index_new(&fit->features, error);
     size_t root;
     if (status == MI_OK) /* group number = node number: the portfolio is the group without attributes */
         status = mi_index_add(fit->groups, mi_text_of(""), &root, NULL, error);
@@ -94,6 +100,7 @@ void mi_curve_fit_free(struct mi_curve_fit *fit) {
         return;
     mi_index_free(fit->ids);
     mi_index_free(fit->groups);
+    mi_index_free(fit->features);
     free(fit->portfolio.days);
     free(fit->portfolio.campaigns);
     free(fit->portfolio.prior.nodes);
@@ -141,10 +148,34 @@ enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaig
         return status;
     if (added)
         portfolio->campaigns[portfolio->campaign_count++] = (struct campaign){0};
+    portfolio->campaigns[number].is_new = false;
     portfolio->dated = date != MI_DATE_MISSING;
     fit->users_without_spend += spend == 0 && users > 0;
     portfolio->days[portfolio->day_count++] = (struct fit_day){spend, users, line, date, (uint32_t)number};
     return MI_OK;
+}
+
+/* One feature for each value of each attribute; beyond FEATURES_ALL none is added. */
+static enum mi_status set_features(struct mi_curve_fit *fit, struct campaign *campaign,
+                                   const struct mi_text *attributes, size_t count, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    campaign->feature_count = 0;
+    for (size_t i = 0; i < count && i < FEATURES_MOST && status == MI_OK; i++) {
+        struct mi_buffer name = {0};
+        mi_buffer_byte(&name, (char)('a' + i));
+        mi_buffer_append(&name, attributes[i].data, attributes[i].data ? attributes[i].size : 0);
+        struct mi_text text = {name.data, name.size};
+        size_t number = name.failed ? SIZE_MAX : mi_index_find(fit->features, text);
+        if (name.failed)
+            status = no_memory(error);
+        else if (number == SIZE_MAX && mi_index_size(fit->features) < FEATURES_ALL)
+            status = mi_index_add(fit->features, text, &number, NULL, error);
+        if (status == MI_OK && number != SIZE_MAX)
+            campaign->features[campaign->feature_count++] = (uint32_t)number;
+        mi_buffer_free(&name);
+    }
+    fit->portfolio.attributes.feature_count = mi_index_size(fit->features);
+    return status;
 }
 
 enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campaign_id,
@@ -168,9 +199,39 @@ enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campa
             add_node(fit, parent);
     }
     mi_buffer_free(&path);
-    if (status == MI_OK)
-        fit->portfolio.campaigns[campaign].node = node;
+    if (status == MI_OK) {
+        struct campaign *own = &fit->portfolio.campaigns[campaign];
+        fit->moved += own->node != 0 && own->node != node && !own->moved;
+        own->moved = own->moved || (own->node != 0 && own->node != node);
+        own->node = node;
+    }
+    return status ? status : set_features(fit, &fit->portfolio.campaigns[campaign], attributes, count, error);
+}
+
+enum mi_status mi_curve_fit_campaign(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                     struct mi_error *error) {
+    size_t number;
+    bool added;
+    if (mi_text_equal(campaign_id, mi_text_of(POOLED)))
+        return mi_error_set(error, MI_BAD_RECORD, "\"" POOLED "\" is kept for the pooled curve");
+    if (!grow_rows(fit))
+        return no_memory(error);
+    enum mi_status status = mi_index_add(fit->ids, campaign_id, &number, &added, error);
+    if (status == MI_OK && added)
+        fit->portfolio.campaigns[fit->portfolio.campaign_count++] = (struct campaign){.is_new = true};
     return status;
+}
+
+enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text campaign_id,
+                                       const double *values, size_t count, struct mi_error *error) {
+    size_t campaign = mi_index_find(fit->ids, campaign_id);
+    if (count > COVARIATES_MOST)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "at most %d covariates", COVARIATES_MOST);
+    fit->portfolio.attributes.covariate_count = count;
+    for (size_t i = 0; i < count && campaign != SIZE_MAX; i++)
+        if (isfinite(values[i]))
+            fit->portfolio.campaigns[campaign].covariates[i] += values[i];
+    return MI_OK;
 }
 
 /* ---- running ---- */
@@ -250,6 +311,18 @@ static double typical_spend(const struct portfolio *portfolio) {
     return sqrt(portfolio->room[(count - 1) / 2]) * sqrt(portfolio->room[count / 2]);
 }
 
+/* Median of log users per spend. */
+static double typical_level(const struct portfolio *portfolio) {
+    size_t count = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        if (portfolio->campaigns[i].count > 0)
+            portfolio->room[count++] = portfolio->campaigns[i].mean[0];
+    if (count == 0)
+        return 0;
+    qsort(portfolio->room, count, sizeof *portfolio->room, compare_doubles);
+    return portfolio->room[count / 2];
+}
+
 static bool any_shape(const struct portfolio *portfolio) {
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         if (campaign_has_shape(&portfolio->campaigns[i]))
@@ -293,6 +366,8 @@ static void say_fallbacks(const struct mi_curve_fit *fit, const struct mi_notes 
     size_t counts[OBSTACLE_COUNT] = {0}, failed = 0, all = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         const struct campaign *campaign = &portfolio->campaigns[i];
+        if (campaign->is_new)
+            continue;
         counts[campaign->obstacle] += campaign->obstacle != OBSTACLE_NONE;
         failed += campaign->obstacle == OBSTACLE_NONE && campaign->failed;
         all += !campaign_has_shape(campaign);
@@ -317,6 +392,31 @@ static const char *rows(size_t count) {
     return count == 1 ? "row" : "rows";
 }
 
+/* How many times the portfolio's median a campaign's users per spend are, where that is beyond belief: a
+ * spend in another unit or currency. NaN else. */
+static double unit_of(const struct mi_curve_fit *fit, const struct campaign *campaign) {
+    double ratio = exp(campaign->mean[0] - fit->typical_level);
+    bool judged =
+        campaign->count > 0 && campaign->users > 0 && fit->portfolio.campaign_count >= UNIT_CAMPAIGNS;
+    return judged && (ratio > UNIT_FAR || ratio < 1 / UNIT_FAR) ? ratio : NAN;
+}
+
+static void say_units(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    size_t found = 0, first = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        if (isnan(unit_of(fit, &portfolio->campaigns[i])))
+            continue;
+        first = found++ ? first : i;
+    }
+    struct mi_text id = mi_index_text(fit->ids, first);
+    if (found > 0)
+        mi_notes_say(
+            notes, "campaign '%.*s' has %.3g times the portfolio's users per spend: another unit of spend?%s",
+            id.size > 100 ? 100 : (int)id.size, id.data, unit_of(fit, &portfolio->campaigns[first]),
+            found > 1 ? " (others too: see note)" : "");
+}
+
 static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
     if (!fit->portfolio.dated)
         mi_notes_say(notes, "no dates: each row is one period, no weekday effects");
@@ -326,7 +426,11 @@ static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *not
     if (fit->users_without_spend > 0)
         mi_notes_say(notes, "conversions without spend in %zu %s: left out", fit->users_without_spend,
                      rows(fit->users_without_spend));
+    if (fit->moved > 0)
+        mi_notes_say(notes, "%zu campaign%s more than one group (network, geo, ...): the last row's holds",
+                     fit->moved, fit->moved == 1 ? " has" : "s have");
     say_fallbacks(fit, notes);
+    say_units(fit, notes);
 }
 
 enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
@@ -353,6 +457,7 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
     fit->typical_spend = typical_spend(portfolio);
     if (!isfinite(fit->typical_spend))
         return mi_error_set(error, MI_BAD_INPUT, "no campaign ever spent: nothing to fit");
+    fit->typical_level = typical_level(portfolio);
     say_notes(fit, notes);
     return MI_OK;
 }
@@ -363,14 +468,24 @@ size_t mi_curve_fit_count(const struct mi_curve_fit *fit) {
     return fit->portfolio.campaign_count ? fit->portfolio.campaign_count + 1 : 0;
 }
 
-/* A campaign that nothing is known of but its group. */
-static void fill_unknown(const struct mi_curve_fit *fit, size_t node, struct mi_curve_fit_row *row) {
+/* A campaign that nothing is known of but its attributes: the prior, at the highest spend that these lead to
+ * expect. In the covariance the log parameters share what is not known of that spend. */
+static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *campaign,
+                         struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
-    double covariance[PARAMETERS][PARAMETERS] = {{0}};
+    double covariance[PARAMETERS][PARAMETERS] = {{0}}, centre[PARAMETERS];
     for (size_t k = 0; k < PARAMETERS; k++)
         covariance[k][k] = portfolio->prior.sd[k] * portfolio->prior.sd[k];
-    row->covariance_count = fit_family_curve(portfolio->family, portfolio->prior.nodes[node].mean, covariance,
-                                             fit->typical_spend, &row->curve, row->covariance);
+    fit_prior_centre(portfolio, campaign, centre);
+    double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
+    row->covariance_count =
+        fit_family_curve(portfolio->family, centre, covariance, spend, &row->curve, row->covariance);
+    double left = portfolio->attributes.left[PARAMETERS];
+    if (portfolio->family->family != MI_CURVE_POWER) { /* scale and half go with the spend */
+        row->covariance[0] = fit_round(row->covariance[0] + left);
+        row->covariance[1] = fit_round(row->covariance[1] + left);
+        row->covariance[2] = fit_round(row->covariance[2] + left);
+    }
     row->spend_min = row->spend_max = NAN;
     row->dispersion = fit_round(portfolio->noise.dispersion);
     row->status = MI_CURVE_FIT_PORTFOLIO;
@@ -378,7 +493,8 @@ static void fill_unknown(const struct mi_curve_fit *fit, size_t node, struct mi_
 
 static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
-    fill_unknown(fit, 0, row);
+    const struct campaign nobody = {0};
+    fill_unknown(fit, &nobody, row);
     double absolute = 0, users = 0;
     row->campaign_id = mi_text_of(POOLED);
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
@@ -408,14 +524,21 @@ static double aicc_of(const struct portfolio *portfolio, const struct campaign *
     return fit_round(-2 * campaign->log_likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1));
 }
 
-static void remark(const struct portfolio *portfolio, const struct campaign *campaign,
+static void remark(const struct mi_curve_fit *fit, const struct campaign *campaign,
                    struct mi_curve_fit_row *row) {
+    const struct portfolio *portfolio = &fit->portfolio;
     double half = exp(campaign->parameter[1]);
-    if (campaign->obstacle != OBSTACLE_NONE)
+    if (campaign->is_new)
+        snprintf(row->note, sizeof row->note, "new: from its attributes");
+    else if (campaign->obstacle != OBSTACLE_NONE)
         snprintf(row->note, sizeof row->note, "%s", obstacle_name(campaign->obstacle, portfolio->dated));
     else if (campaign->failed)
         snprintf(row->note, sizeof row->note, "no convergence");
-    else if (half > FAR_HALF)
+    else if (!isnan(unit_of(fit, campaign)))
+        snprintf(row->note, sizeof row->note,
+                 "%.3g times the portfolio's users per spend: another unit of spend?",
+                 unit_of(fit, campaign));
+    else if (half > FAR_HALF && portfolio->family->family != MI_CURVE_POWER)
         snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
 }
 
@@ -439,8 +562,8 @@ void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_c
     row->campaign_id = mi_index_text(fit->ids, number);
     row->n = campaign->count;
     if (campaign->count == 0) {
-        fill_unknown(fit, campaign->node, row);
-        remark(portfolio, campaign, row);
+        fill_unknown(fit, campaign, row);
+        remark(fit, campaign, row);
         return;
     }
     double covariance[PARAMETERS][PARAMETERS];
@@ -460,5 +583,5 @@ void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_c
     row->status = !campaign_has_shape(campaign) ? MI_CURVE_FIT_PORTFOLIO
                   : row->weight_shape < 0.5     ? MI_CURVE_FIT_SHRUNK
                                                 : MI_CURVE_FIT_OWN;
-    remark(portfolio, campaign, row);
+    remark(fit, campaign, row);
 }

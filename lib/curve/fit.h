@@ -48,13 +48,23 @@ enum obstacle { /* why the shape cannot be the campaign's own */
                 OBSTACLE_COUNT
 };
 
+#define FEATURES_MOST   8 /* attributes of a campaign */
+#define COVARIATES_MOST 4
+
 struct campaign {
     size_t first, count;                       /* its rows with spend in the portfolio's days */
     size_t node;                               /* of the prior */
     double spend_min, spend_max, spend, users; /* range and sums */
     int32_t newest;
     enum obstacle obstacle;
+    bool is_new;          /* without rows: asked for by its attributes alone */
+    bool moved;           /* it was in more than one group */
     bool started, failed; /* has parameters to start from; its fit did not converge */
+
+    uint32_t features[FEATURES_MOST]; /* numbers of its attributes' values */
+    size_t feature_count;
+    double covariates[COVARIATES_MOST]; /* sums over its rows; then logs per spend, centred and scaled */
+    double additive[PARAMETERS + 1];    /* what attributes add to the centre of the prior, and to log spend */
 
     struct posterior_bins bins;            /* where the solver stands */
     double layout[PARAMETERS][PARAMETERS]; /* and the posterior's grid */
@@ -151,6 +161,16 @@ struct weekdays {
     double sd;             /* of a campaign's own about them */
 };
 
+/* ---- attributes.c ---- */
+
+struct attributes {
+    size_t feature_count, covariate_count;
+    double spread[PARAMETERS + 1]; /* of the coefficients */
+    double left[PARAMETERS + 1];   /* variance that attributes leave */
+    double spend_mean;             /* of the logs of the highest spends */
+    bool scaled;                   /* the covariates are */
+};
+
 struct portfolio {
     const struct fit_family *family;
     struct fit_day *days;
@@ -160,6 +180,7 @@ struct portfolio {
     struct prior prior;
     struct noise noise;
     struct weekdays weekdays;
+    struct attributes attributes;
     double *room; /* for campaign_count numbers, while learning */
     bool dated;
     unsigned long threads;
@@ -172,6 +193,12 @@ void fit_weekdays_start(struct portfolio *portfolio);
 void fit_prior_learn(struct portfolio *portfolio);
 void fit_noise_learn(struct portfolio *portfolio);
 void fit_weekdays_learn(struct portfolio *portfolio);
+void fit_attributes_start(struct portfolio *portfolio);
+/* spends: also what attributes say of the highest spend. */
+enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, struct mi_error *error);
+/* The centre of a campaign's prior. */
+void fit_prior_centre(const struct portfolio *portfolio, const struct campaign *campaign,
+                      double centre[PARAMETERS]);
 /* One Newton step of a campaign's weekday effects, from the log likelihood's gradient and information. */
 void fit_weekdays_step(const struct weekdays *weekdays, struct campaign *campaign,
                        const double gradient[WEEKDAYS], const double information[WEEKDAYS]);

@@ -15,7 +15,7 @@
 #define OUTLIERS_START   0.03
 #define OUTLIERS_LEAST   0.002
 #define OUTLIERS_MOST    0.15
-#define DISPERSION_START 0.02 /* a day's rate varies by 10 %, where nothing tells */
+#define DISPERSION_START 0.015 /* a day's rate varies by 10 %, where nothing tells */
 #define DISPERSION_LEAST 1e-4
 #define DISPERSION_MOST  4.0
 #define ROWS_NEEDED      4 /* for a dispersion of one's own */

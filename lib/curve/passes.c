@@ -113,6 +113,7 @@ static enum mi_status pass(struct portfolio *portfolio, struct mi_error *error) 
 enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *error) {
     fit_prior_start(portfolio);
     fit_weekdays_start(portfolio);
+    fit_attributes_start(portfolio);
     for (int i = 0; i < PASSES; i++) {
         enum mi_status status = pass(portfolio, error);
         if (status != MI_OK)
@@ -122,6 +123,9 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *e
         fit_noise_learn(portfolio);
         fit_weekdays_learn(portfolio);
         fit_prior_learn(portfolio);
+        status = fit_attributes_learn(portfolio, i == 0, error);
+        if (status != MI_OK)
+            return status;
     }
     return MI_OK;
 }

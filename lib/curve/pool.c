@@ -146,12 +146,12 @@ static void sum_nodes(struct portfolio *portfolio) {
             continue;
         node->campaigns++;
         node->spend += campaign->spend_max;
-        node->users += campaign->spend_max * exp(campaign->mean[0]);
+        node->users += campaign->spend_max * exp(campaign->mean[0] - campaign->additive[0]);
         if (!campaign_has_shape(campaign))
             continue;
         node->shapes++;
         for (size_t k = 0; k < SHAPES; k++)
-            node->shape[k] += campaign->mean[1 + k];
+            node->shape[k] += campaign->mean[1 + k] - campaign->additive[1 + k];
     }
     for (size_t i = prior->node_count; i-- > 1;) { /* a parent comes before its children */
         struct node *node = &prior->nodes[i], *parent = &prior->nodes[node->parent];
@@ -166,8 +166,10 @@ static void sum_nodes(struct portfolio *portfolio) {
 
 /* EM moves slowly where campaigns tell little: step farther (over-relaxed EM, Salakhutdinov & Roweis 2003).
  */
-static double relax(double before, double learnt) {
-    return before + RELAXATION * (learnt - before);
+static double relax(const struct portfolio *portfolio, double before, double learnt) {
+    /* with groups and attributes there are several steps in turn, which is no plain EM */
+    double step = portfolio->attributes.feature_count || portfolio->prior.node_count > 1 ? 1 : RELAXATION;
+    return before + step * (learnt - before);
 }
 
 static void learn_centres(struct portfolio *portfolio) {
@@ -177,8 +179,8 @@ static void learn_centres(struct portfolio *portfolio) {
         const double *above = i ? prior->nodes[node->parent].mean : prior->start;
         double weight = i ? GROUP_CAMPAIGNS : HYPER_CAMPAIGNS;
         for (size_t k = 0; k < SHAPES; k++)
-            node->mean[1 + k] =
-                relax(node->mean[1 + k], (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
+            node->mean[1 + k] = relax(portfolio, node->mean[1 + k],
+                                      (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
         if (i == 0 && node->spend > 0)
             node->mean[0] = log(node->users / node->spend);
         else if (i > 0 && node->spend > 0)
@@ -198,7 +200,7 @@ static void learn_spreads(struct portfolio *portfolio) {
         for (size_t k = 0; k < 1 + family->shapes && campaign->count > 0; k++) {
             if (k > 0 && !campaign_has_shape(campaign))
                 break;
-            double off = campaign->mean[k] - prior->nodes[campaign->node].mean[k];
+            double off = campaign->mean[k] - campaign->additive[k] - prior->nodes[campaign->node].mean[k];
             sum[k] += square(off) + campaign->covariance[k][k];
             count[k]++;
         }
@@ -206,7 +208,7 @@ static void learn_spreads(struct portfolio *portfolio) {
     for (size_t k = 0; k < 1 + family->shapes; k++) {
         double start = k ? family->sd[k - 1] : LEVEL_SD, least = k ? family->least_sd[k - 1] : LEVEL_SD_LEAST;
         double variance = (sum[k] + HYPER_CAMPAIGNS * square(start)) / (count[k] + HYPER_CAMPAIGNS);
-        double sd = prior->sd[k] * exp(relax(0, log(sqrt(variance) / prior->sd[k])));
+        double sd = prior->sd[k] * exp(relax(portfolio, 0, log(sqrt(variance) / prior->sd[k])));
         prior->sd[k] = fmin(fmax(sd, least), SD_MOST);
     }
 }

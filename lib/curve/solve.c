@@ -29,7 +29,7 @@ struct solver {
     unsigned char *weekday;
     /* the campaign at hand */
     const struct portfolio *portfolio;
-    const double *centre;
+    double centre[PARAMETERS];
     size_t n;
     double width; /* residuals are forgiven by this factor while the fit is far from its end */
     struct posterior_bins bins;
@@ -77,7 +77,7 @@ static void assign_bins(struct solver *s, const struct campaign *campaign) {
 
 static void load(struct solver *s, const struct portfolio *portfolio, const struct campaign *campaign) {
     s->portfolio = portfolio;
-    s->centre = portfolio->prior.nodes[campaign->node].mean;
+    fit_prior_centre(portfolio, campaign, s->centre);
     s->n = campaign->count;
     for (size_t i = 0; i < s->n; i++) {
         const struct fit_day *day = &portfolio->days[campaign->first + i];
