@@ -54,7 +54,7 @@ deps:  ## install what is missing to build and test (Debian; elsewhere it says w
 demo:  ## the analyst's afternoon on real data, from a clone with nothing installed
 	@.ci/deps build
 	@$(MAKE) --no-print-directory -s $(PARALLEL) all
-	@PATH="$(abspath $(O))/bin:$$PATH" sh examples/analyst.sh
+	@PATH="$(abspath $(O))/bin:$$PATH" sh examples/analyst.sh "$(abspath $(O))/demo"
 
 check:  ## all tests; T=mi-roi/ those of one tool or case, WRAP=valgrind its programs under valgrind
 	@.ci/deps build test
