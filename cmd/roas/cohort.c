@@ -522,7 +522,7 @@ static enum mi_status write_cohort(struct cohorts *c, const struct source_cohort
 }
 
 static enum mi_status write_all(struct cohorts *c, struct mi_error *error) {
-    size_t slots[SLOTS], number = 0, left = 0;
+    size_t slots[SLOTS], number = 0, left = 0, old = 0;
     enum mi_status status = open_output(c, slots, error);
     for (size_t i = 0; i < c->count && !status; i++) {
         const struct source_cohort *cohort = &c->items[i];
@@ -532,8 +532,12 @@ static enum mi_status write_all(struct cohorts *c, struct mi_error *error) {
         }
         if (options.all || cohort->age < c->targets[c->target_count - 1])
             status = write_cohort(c, cohort, number, slots, error);
+        else
+            old++;
         number++;
     }
+    if (old > 0 && old == number)
+        note("all cohorts are as old as the last horizon: nothing is to be forecast (--all writes them)");
     if (left > 0)
         note("cohorts without users in column '%s', left out: %zu", options.users, left);
     if (c->later > 0)
