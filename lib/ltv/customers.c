@@ -120,20 +120,38 @@ static uint64_t hash_row(const struct customer_row *row) {
     for (int i = 0; i < 2; i++) {
         hash = (hash ^ hash >> 29 ^ bits[i]) * 0xbf58476d1ce4e5b9u;
     }
-    return hash ^ hash >> 32;
+    return hash ^ hash >> 29;
 }
 
 static bool same_row(const struct customer_row *a, const struct customer_row *b) {
     return a->x == b->x && a->group == b->group && a->recency == b->recency && a->T == b->T;
 }
 
-static uint32_t *find_slot(struct mi_customers *customers, const struct customer_row *row) {
+/* Half of the hash stands beside the row's number, so that a row that differs is hardly ever looked at. */
+static uint64_t *find_slot(struct mi_customers *customers, const struct customer_row *row, uint64_t hash) {
     size_t mask = customers->slot_count - 1;
-    size_t at = (size_t)hash_row(row) & mask;
-    while (customers->slots[at] != 0 && !same_row(&customers->rows[customers->slots[at] - 1], row)) {
-        at = (at + 1) & mask;
+    for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
+        uint64_t taken = customers->slots[at];
+        bool same = taken >> 32 == hash >> 32 && taken != 0;
+        if (taken == 0 || (same && same_row(&customers->rows[(taken & UINT32_MAX) - 1], row))) {
+            return &customers->slots[at];
+        }
     }
-    return &customers->slots[at];
+}
+
+/* Where the time is continuous hardly any two customers are alike, and there is no use in looking for them.
+ */
+#define LOOK_LEAST  65536
+#define ALIKE_LEAST 0.02
+
+static void give_up_looking(struct mi_customers *customers) {
+    double rows = (double)customers->count;
+    if (customers->count >= LOOK_LEAST && customers->slots != NULL &&
+        customers->summary.customers - rows < ALIKE_LEAST * rows) {
+        free(customers->slots);
+        customers->slots = NULL;
+        customers->slot_count = SIZE_MAX;
+    }
 }
 
 /* Makes room for one more row. */
@@ -148,14 +166,15 @@ static bool grow(struct mi_customers *customers) {
     }
     customers->rows = rows;
     customers->capacity = capacity;
-    if (capacity * 4 / 3 < customers->slot_count) {
+    give_up_looking(customers);
+    if (2 * capacity <= customers->slot_count) {
         return true;
     }
     size_t slot_count = 2048;
-    while (slot_count < capacity * 4 / 3) {
+    while (slot_count < 2 * capacity) {
         slot_count *= 2;
     }
-    uint32_t *slots = calloc(slot_count, sizeof *slots);
+    uint64_t *slots = calloc(slot_count, sizeof *slots);
     if (slots == NULL) {
         return false;
     }
@@ -163,7 +182,8 @@ static bool grow(struct mi_customers *customers) {
     customers->slots = slots;
     customers->slot_count = slot_count;
     for (size_t i = 0; i < customers->count; i++) {
-        *find_slot(customers, &rows[i]) = (uint32_t)(i + 1);
+        uint64_t hash = hash_row(&rows[i]);
+        *find_slot(customers, &rows[i], hash) = (hash >> 32 << 32) | (i + 1);
     }
     return true;
 }
@@ -173,16 +193,17 @@ static enum mi_status add_row(struct mi_customers *customers, const struct custo
     if (!grow(customers)) {
         return no_memory(error);
     }
-    uint32_t *slot = find_slot(customers, row);
+    uint64_t hash = hash_row(row), none = 0;
+    uint64_t *slot = customers->slots != NULL ? find_slot(customers, row, hash) : &none;
     if (*slot != 0) {
-        customers->rows[*slot - 1].count++;
+        customers->rows[(*slot & UINT32_MAX) - 1].count++;
         return MI_OK;
     }
     if (customers->count >= UINT32_MAX - 1) {
         return mi_error_set(error, MI_BAD_INPUT, "more than 4e9 customers that differ");
     }
     customers->rows[customers->count++] = *row;
-    *slot = (uint32_t)customers->count;
+    *slot = (hash >> 32 << 32) | customers->count;
     return MI_OK;
 }
 

@@ -24,7 +24,7 @@ struct mi_customers {
     char **covariates; /* names */
     struct customer_row *rows;
     size_t count, capacity;
-    uint32_t *slots; /* hash table: row + 1, 0 where free */
+    uint64_t *slots; /* hash table: half of the hash, then row + 1; 0 where free */
     size_t slot_count;
     struct spend_row *spend;
     size_t spend_count, spend_capacity;
