@@ -1006,8 +1006,8 @@ void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double co
 
 /* Members: boosted trees grown leaf by leaf (Tweedie loss) and by depth (paying at all, then how much), a
  * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), and a prediction that came with
- * the data. All but the last start from a linear model of the same form. Weights are those that do best on
- * out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
+ * the data. The second and third start from a linear model of the same form. Weights are those that do best
+ * on out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
 struct mi_ltv_ensemble;
 
 struct mi_ltv_ensemble_options {

@@ -200,9 +200,10 @@ static enum mi_status fit_leaf(struct learning *l, struct mi_error *error) {
     for (size_t p = 0; p < 2; p++) {
         for (size_t i = 0; i < parts[p]->count; i++) {
             parts[p]->labels[i] = (float)(parts[p]->target[i] / l->mean);
-            parts[p]->margins[i] = parts[p]->starts[i].log_mean - (float)log(l->mean);
+            parts[p]->margins[i] = 0; /* the mean of all */
         }
     }
+    l->learner->level = l->mean;
     struct mi_boost_options options = options_of(l);
     options.objective = "reg:tweedie";
     options.more = power;
@@ -363,7 +364,7 @@ static void combine(const struct ltv_learner *learner, size_t i, const float *co
                     struct ltv_value *values) {
     struct ltv_start start = learner->starts[i];
     if (learner->leaf != NULL) {
-        values[LTV_LEAF].mean = exp((double)start.log_mean + (double)learner->margins[0][i]);
+        values[LTV_LEAF].mean = learner->level * exp((double)learner->margins[0][i]);
     }
     if (learner->paying != NULL) {
         double paying = 1 / (1 + exp(-(double)start.paying - (double)learner->margins[1][i]));
@@ -491,6 +492,7 @@ enum mi_status ltv_learner_write(const struct ltv_learner *learner, struct mi_bu
         mi_buffer_string(out, ",\n  \"net\": ");
         ltv_net_write(learner->net, out);
     }
+    mi_model_file_number(out, ",\n  \"level\": ", learner->level);
     mi_model_file_number(out, ",\n  \"amount_spread\": ", learner->amount_spread);
     enum mi_status status = write_trees(out, "leaf", learner->leaf, error);
     if (status == MI_OK) {
@@ -528,6 +530,7 @@ enum mi_status ltv_learner_read(const json_t *object, const struct ltv_features 
     struct mi_model_reading reading = {0};
     const json_t *net = json_object_get(object, "net");
     *learner = (struct ltv_learner){.given = SIZE_MAX};
+    learner->level = mi_model_file_get_number(&reading, object, "level", 0, MI_MONEY_LIMIT, false);
     learner->amount_spread = mi_model_file_get_number(&reading, object, "amount_spread", 0, 1e3, false);
     *fault = *fault != NULL ? *fault : reading.fault;
     enum mi_status status =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The members of the ensemble, learnt together from one set of users: all start from the linear model.
+ * The members of the ensemble, learnt together from one set of users. `depth` and `net` start from the linear
+ * model; `leaf` does not, so that it errs elsewhere.
  *   leaf    boosted trees grown leaf by leaf, Tweedie loss (a compound Poisson of gammas: many zeros, a tail)
  *   depth   boosted trees grown by depth, in two parts: paying at all, and the logarithm of what payers bring
  *   net     the neural net with the zero-inflated lognormal loss
@@ -22,6 +23,7 @@ struct ltv_learner {
     struct ltv_design design;
     struct ltv_linear linear;
     struct mi_boost *leaf, *paying, *amount; /* NULL: not a member */
+    double level;                            /* where `leaf` starts: the mean of all */
     double amount_spread;                    /* of the logarithm around what `amount` says */
     struct ltv_net *net;
     size_t given; /* feature that is a prediction already, SIZE_MAX: none */
