@@ -507,7 +507,8 @@ double mi_curve_best_spend(const struct mi_curve *curve, double ltv, double rate
  * ------------------------------------------------------------------------------------------------------ */
 
 /* Fits one curve a campaign to the days of a portfolio. Users of a day are the curve at the day's spend times
- * a weekday factor, with variance poisson * mean + dispersion * mean^2 and a share of outliers. What a
+ * a weekday factor and a factor of the date that campaigns of a widest group share, with variance poisson *
+ * mean + dispersion * mean^2 and a share of outliers; the curve's level is that of the newest date. What a
  * campaign does not tell comes from the portfolio (and from the campaign's group within it): every parameter
  * has a normal prior, in logs, whose centre and spread are learnt from all campaigns (empirical Bayes, EM;
  * Efron & Morris 1975, Laird & Louis 1987); a smooth misfit about the family's curve is a Gaussian process

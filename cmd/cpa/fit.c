@@ -75,7 +75,7 @@ const char fit_details[] =
     "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
     "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
     "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
-    "weight_shape, status, note. Holds its input in memory (32 bytes a row), reads it once.\n";
+    "weight_shape, status, note. Holds its input in memory (48 bytes a row), reads it once.\n";
 
 /* ---- fit: reading ---- */
 

@@ -151,7 +151,8 @@ enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaig
     portfolio->campaigns[number].is_new = false;
     portfolio->dated = date != MI_DATE_MISSING;
     fit->users_without_spend += spend == 0 && users > 0;
-    portfolio->days[portfolio->day_count++] = (struct fit_day){spend, users, line, date, (uint32_t)number};
+    portfolio->days[portfolio->day_count++] = (struct fit_day){
+        .spend = spend, .users = users, .line = line, .date = date, .campaign = (uint32_t)number};
     return MI_OK;
 }
 

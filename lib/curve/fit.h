@@ -36,6 +36,8 @@ struct fit_day {
     uint64_t line;
     int32_t date;
     uint32_t campaign;
+    float effect;           /* log of what the date does to the campaign's group */
+    float weight, residual; /* of the last fit: what the effect is learnt from */
 };
 
 enum obstacle { /* why the shape cannot be the campaign's own */
@@ -171,6 +173,20 @@ struct attributes {
     bool scaled;                   /* the covariates are */
 };
 
+/* ---- shared.c: day effects of groups ---- */
+
+struct shared_cell { /* a group and date */
+    double effect, gradient, information;
+    size_t rows;
+};
+
+struct shared {
+    struct shared_cell *cells; /* NULL: none */
+    size_t count, span;
+    int32_t oldest;
+    double sd;
+};
+
 struct portfolio {
     const struct fit_family *family;
     struct fit_day *days;
@@ -181,6 +197,7 @@ struct portfolio {
     struct noise noise;
     struct weekdays weekdays;
     struct attributes attributes;
+    struct shared shared;
     double *room; /* for campaign_count numbers, while learning */
     bool dated;
     unsigned long threads;
@@ -189,7 +206,12 @@ struct portfolio {
 /* Starting values of prior and weekdays for the portfolio's family. */
 void fit_prior_start(struct portfolio *portfolio);
 void fit_weekdays_start(struct portfolio *portfolio);
+enum mi_status fit_shared_start(struct portfolio *portfolio, struct mi_error *error);
+void fit_shared_free(struct portfolio *portfolio);
 /* Learn from the campaigns as they were fitted last. */
+void fit_shared_learn(struct portfolio *portfolio);
+/* Takes the levels to what they are at the newest date. */
+void fit_shared_now(struct portfolio *portfolio);
 void fit_prior_learn(struct portfolio *portfolio);
 void fit_noise_learn(struct portfolio *portfolio);
 void fit_weekdays_learn(struct portfolio *portfolio);

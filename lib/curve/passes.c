@@ -114,18 +114,19 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *e
     fit_prior_start(portfolio);
     fit_weekdays_start(portfolio);
     fit_attributes_start(portfolio);
-    for (int i = 0; i < PASSES; i++) {
-        enum mi_status status = pass(portfolio, error);
-        if (status != MI_OK)
-            return status;
-        if (i + 1 == PASSES)
+    enum mi_status status = fit_shared_start(portfolio, error);
+    for (int i = 0; i < PASSES && status == MI_OK; i++) {
+        status = pass(portfolio, error);
+        if (status != MI_OK || i + 1 == PASSES)
             break;
+        fit_shared_learn(portfolio);
         fit_noise_learn(portfolio);
         fit_weekdays_learn(portfolio);
         fit_prior_learn(portfolio);
         status = fit_attributes_learn(portfolio, i == 0, error);
-        if (status != MI_OK)
-            return status;
     }
-    return MI_OK;
+    if (status == MI_OK)
+        fit_shared_now(portfolio);
+    fit_shared_free(portfolio);
+    return status;
 }

@@ -24,7 +24,7 @@
 
 struct solver {
     double *room; /* all arrays below */
-    double *x, *y, *stable, *share, *fitted, *mean, *regular, *weight;
+    double *effect, *x, *y, *stable, *share, *fitted, *mean, *regular, *weight;
     size_t *bin;
     unsigned char *weekday;
     /* the campaign at hand */
@@ -36,7 +36,7 @@ struct solver {
 };
 
 enum mi_status fit_solver_new(size_t most_rows, struct solver **made, struct mi_error *error) {
-    enum { ARRAYS = 8 };
+    enum { ARRAYS = 9 };
     struct solver *solver = calloc(1, sizeof *solver);
     size_t n = most_rows + 1;
     if (solver) {
@@ -48,8 +48,9 @@ enum mi_status fit_solver_new(size_t most_rows, struct solver **made, struct mi_
         fit_solver_free(solver);
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     }
-    double **arrays[ARRAYS] = {&solver->x,      &solver->y,    &solver->stable,  &solver->share,
-                               &solver->fitted, &solver->mean, &solver->regular, &solver->weight};
+    double **arrays[ARRAYS] = {&solver->effect, &solver->x,       &solver->y,
+                               &solver->stable, &solver->share,   &solver->fitted,
+                               &solver->mean,   &solver->regular, &solver->weight};
     for (size_t i = 0; i < ARRAYS; i++)
         *arrays[i] = solver->room + i * n;
     *made = solver;
@@ -83,6 +84,7 @@ static void load(struct solver *s, const struct portfolio *portfolio, const stru
         const struct fit_day *day = &portfolio->days[campaign->first + i];
         s->x[i] = log(day->spend / campaign->spend_max);
         s->y[i] = day->users;
+        s->effect[i] = (double)day->effect;
         s->stable[i] = fit_noise_stabilise(&portfolio->noise, campaign->dispersion, day->users);
         s->weekday[i] = portfolio->weekdays.used ? (unsigned char)mi_date_weekday(day->date) : 0;
     }
@@ -121,8 +123,9 @@ static void set_means(struct solver *s, const struct campaign *campaign) {
     for (int day = 0; day < WEEKDAYS; day++)
         factor[day] = exp(campaign->weekday[day]);
     for (size_t i = 0; i < s->n; i++)
-        s->mean[i] =
-            campaign->spend_max * exp(fmin(fmax(s->fitted[i], -LOG_MOST), LOG_MOST)) * factor[s->weekday[i]];
+        s->mean[i] = campaign->spend_max *
+                     exp(fmin(fmax(s->fitted[i] + (double)s->effect[i], -LOG_MOST), LOG_MOST)) *
+                     factor[s->weekday[i]];
 }
 
 /* The prior's shape at the level that the sums give. */
@@ -256,6 +259,8 @@ static void judge(struct solver *s, struct campaign *campaign) {
         double residual = s->stable[i] - fit_noise_stabilise(noise, campaign->dispersion, s->mean[i]);
         double mean = s->mean[i], relative = (s->y[i] - mean) / mean;
         campaign->outliers += 1 - s->regular[i];
+        s->portfolio->days[campaign->first + i].weight = (float)s->weight[i];
+        s->portfolio->days[campaign->first + i].residual = (float)relative;
         campaign->n_outliers += s->regular[i] < 0.5;
         campaign->absolute_error += fabs(s->y[i] - mean);
         campaign->log_likelihood +=

@@ -31,7 +31,8 @@ static const double users[ROWS] = {278, 179, 146, 82, 55,  101, 100, 288, 82,  1
 /* A portfolio of that campaign alone, under a prior that is given, not learnt. */
 static struct portfolio one_campaign(struct fit_day *days, struct campaign *campaign, struct node *node) {
     for (size_t i = 0; i < ROWS; i++)
-        days[i] = (struct fit_day){spends[i], users[i], i + 2, MI_DATE_MISSING, 0};
+        days[i] =
+            (struct fit_day){.spend = spends[i], .users = users[i], .line = i + 2, .date = MI_DATE_MISSING};
     *campaign = (struct campaign){.count = ROWS};
     *node = (struct node){.mean = {-2, 0, 0}};
     struct portfolio portfolio = {.family = fit_family_of(MI_CURVE_HILL),
