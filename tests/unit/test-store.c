@@ -174,7 +174,7 @@ static void test_stages(void **state) {
     (void)state;
     struct mi_store *store = fresh();
     for (int i = 1; i <= 4; i++) {
-        char file[16];
+        char file[32];
         uint64_t version;
         bool added;
         snprintf(file, sizeof file, "model %d", i);
@@ -197,7 +197,7 @@ static void test_stages(void **state) {
             assert_int_equal(mi_store_model_rollback(store, "m", NULL), MI_OK);
             top--;
         } else if (top == 0 || stack[top - 1] != version) {
-            char reference[16];
+            char reference[32];
             snprintf(reference, sizeof reference, "@m/%d", (int)version);
             assert_int_equal(mi_store_model_promote(store, reference, MI_STAGE_PRODUCTION, NULL), MI_OK);
             stack[top++] = version;
