@@ -12,6 +12,7 @@
 #define TRUSTED_LOSS  1.25 /* of the best member's */
 #define TRUSTED_SHARE 0.5
 #define EQUAL_PULL    0.01 /* towards equal weights */
+#define CLEAR         1.5  /* standard errors by which a bend must do better */
 #define KNEE          0.95 /* share of predictions below the knee */
 #define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled */
 enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000 };
@@ -121,6 +122,13 @@ struct search {
     int reach;
 };
 
+/* What brings a total to within the slip of the actual one. */
+static double total_scale(double said, double total) {
+    double ratio = total > 0 ? said / total : 1;
+    double kept = fmax(1 - TOTAL_SLIP, fmin(1 + TOTAL_SLIP, ratio));
+    return ratio > 0 ? kept / ratio : 1;
+}
+
 static void blend(struct search *search, struct ltv_weights *weights) {
     double said = 0, total = 0;
     weights->scale = 1;
@@ -129,9 +137,7 @@ static void blend(struct search *search, struct ltv_weights *weights) {
         said += search->blend[i];
         total += search->actual[i];
     }
-    double ratio = total > 0 ? said / total : 1;
-    double kept = fmax(1 - TOTAL_SLIP, fmin(1 + TOTAL_SLIP, ratio));
-    weights->scale = ratio > 0 ? kept / ratio : 1;
+    weights->scale = total_scale(said, total);
     for (size_t i = 0; i < search->count && weights->scale != 1; i++) {
         search->blend[i] *= weights->scale;
     }
@@ -191,38 +197,52 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The squared error of a member with this bend, once it is scaled to the actual total. */
-static double bend_error(const struct search *search, size_t member, struct ltv_bend *bend) {
-    double said = 0, total = 0, squares = 0;
+/* Scales a bend such that the member's total is within the slip. */
+static void scale_bend(const struct search *search, size_t member, struct ltv_bend *bend) {
+    double said = 0, total = 0;
     bend->scale = 1;
     for (size_t i = 0; i < search->count; i++) {
         said += bent(bend, search->predictions[i * search->members + member]);
         total += search->actual[i];
     }
-    bend->scale = said > 0 && total > 0 ? total / said : 1;
+    bend->scale = total_scale(said, total);
+}
+
+/* By how many standard errors the squared error is less with a bend than without. */
+static double bend_gain(const struct search *search, size_t member, const struct ltv_bend *bend,
+                        const struct ltv_bend *straight) {
+    double sum = 0, squares = 0, count = (double)search->count;
     for (size_t i = 0; i < search->count; i++) {
-        double error = bent(bend, search->predictions[i * search->members + member]) - search->actual[i];
-        squares += error * error;
+        double said = search->predictions[i * search->members + member];
+        double before = bent(straight, said) - search->actual[i],
+               after = bent(bend, said) - search->actual[i];
+        double gain = before * before - after * after;
+        sum += gain;
+        squares += gain * gain;
     }
-    return squares;
+    double variance = squares - sum * sum / count;
+    return variance > 0 ? sum / sqrt(variance) : 0;
 }
 
 static void bend_member(struct search *search, size_t member) {
-    struct ltv_bend *best = &search->bends[member];
-    *best = (struct ltv_bend){HUGE_VAL, 1, 1};
+    struct ltv_bend straight = {HUGE_VAL, 1, 1}, *best = &search->bends[member];
+    *best = straight;
     if (member == search->trusted) {
         return;
     }
+    scale_bend(search, member, &straight);
+    *best = straight;
     for (size_t i = 0; i < search->count; i++) {
         search->blend[i] = search->predictions[i * search->members + member];
     }
     qsort(search->blend, search->count, sizeof *search->blend, by_size);
-    double knee = search->blend[(size_t)(KNEE * (double)(search->count - 1))], least = HUGE_VAL;
-    for (int step = 20; step >= 10; step--) {
+    double knee = search->blend[(size_t)(KNEE * (double)(search->count - 1))], most = CLEAR;
+    for (int step = 19; step >= 10; step--) {
         struct ltv_bend bend = {knee, step / 20.0, 1};
-        double squares = bend_error(search, member, &bend);
-        if (squares < least) {
-            least = squares;
+        scale_bend(search, member, &bend);
+        double gain = bend_gain(search, member, &bend, &straight);
+        if (gain > most) {
+            most = gain;
             *best = bend;
         }
     }
