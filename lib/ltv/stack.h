@@ -37,7 +37,8 @@ struct ltv_weights {
  *     MAE / least + (1 - Gini) / least + RMSE / least / 4 + sum of (weight - 1 / members)^2 / 100
  * where `least` is that of the best single member. The absolute error and the order count in full; the
  * squared error a quarter, since a handful of users decide it; what no data decide is shared. Each member is
- * bent before (knee at its 95th percentile, the power of least squared error) and scaled to the actual total,
+ * bent before (knee at its 95th percentile; the power whose squared error is less by the most standard
+ * errors, 1.5 at least, so that no handful of users bends it) and scaled to within 10 % of the actual total,
  * but for `trusted`. The last scale brings the total to within 10 % of the actual one. Search over the
  * simplex in steps of 0.1, then of 0.025 around the best; of more than 20,000 rows every n-th is taken.
  *
