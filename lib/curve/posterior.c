@@ -19,9 +19,9 @@
 #define SIDE_LONG                                                                                            \
     11 /* grid points along the ridge and across it, and their spacing in standard deviations                \
         */
-#define SIDE_SHORT 7
-#define STEP_LONG  0.65
-#define STEP_SHORT 0.9
+#define SIDE_SHORT 5
+#define STEP_LONG  0.8
+#define STEP_SHORT 1.1
 
 #define ZOOMS       6    /* most grids until one fits the posterior */
 #define ZOOM_ENOUGH 0.3  /* least variance along an axis over that of the grid's layout */

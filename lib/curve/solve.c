@@ -14,7 +14,7 @@
 #include "curve/posterior.h"
 
 #define ROUNDS_FIRST  8
-#define ROUNDS_WARM   6
+#define ROUNDS_WARM   1
 #define WIDE_ROUNDS   3     /* at first a row is an outlier only where it is far off */
 #define STEP_ENOUGH   0.001 /* in log users: the fit stands */
 #define OUTLIERS_MOST 0.3   /* a larger share of outliers says that the fit went astray: start again */
