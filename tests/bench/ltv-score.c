@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     }
     BoosterHandle models[MODELS];
     int count = argc - 4;
-    long first = atol(argv[2]), columns = atol(argv[3]);
+    long first = strtol(argv[2], NULL, 10), columns = strtol(argv[3], NULL, 10);
     for (int m = 0; m < count; m++) {
         check(XGBoosterCreate(NULL, 0, &models[m]));
         check(XGBoosterLoadModel(models[m], argv[4 + m]));
