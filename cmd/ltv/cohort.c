@@ -268,13 +268,15 @@ static enum mi_status put_all(struct cohorts *c, struct mi_error *error) {
     struct group whole = {0};
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        qsort(c->groups[i].values, c->groups[i].count, sizeof(double), ascending);
+        if (c->groups[i].count > 0)
+            qsort(c->groups[i].values, c->groups[i].count, sizeof(double), ascending);
         whole.missing += c->groups[i].missing;
         for (size_t j = 0; j < c->groups[i].count && !status; j++)
             status = group_add(&whole, c->groups[i].values[j], error);
     }
     if (!status) {
-        qsort(whole.values, whole.count, sizeof *whole.values, ascending);
+        if (whole.count > 0)
+            qsort(whole.values, whole.count, sizeof *whole.values, ascending);
         choose_edges(c, &whole);
         status = stream_output(&c->stream, false, error);
     }
