@@ -8,9 +8,12 @@
 #include "monitor/parts.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct {
     const char *as_of, *rules, *maturity, *exec;
@@ -121,9 +124,10 @@ static const struct option_spec rules_options[] = {{.name = NULL}};
 static const char details[] =
     "Judges what the store has of each campaign's days against its predictions in force\n"
     "on them: users against spend / predicted_cpa, and against predicted users; a ROAS\n"
-    "of a period at its horizon, revenue of a day against forecast_roas. FILE holds\n"
-    "outcomes, which are put into the store first (see mi-store put actuals). Writes one\n"
-    "row for each alert that is raised or closed: alert, status, campaign_id, severity,\n"
+    "of a period at its horizon, revenue of a day against forecast_roas. FILE, or a\n"
+    "pipe or file on standard input, holds outcomes, which are put into the store first\n"
+    "(see mi-store put actuals); without them the store alone is judged. Writes one row\n"
+    "for each alert that is raised or closed: alert, status, campaign_id, severity,\n"
     "metric, message, actual, predicted, variance, action, possible_causes, since,\n"
     "opened, acted, before, after. Status 1 where an alert was raised. Memory grows with\n"
     "the number of campaigns and days.\n";
@@ -430,8 +434,22 @@ static enum mi_status once(struct work *work, struct mi_error *error) {
     return status ? status : end(work, error);
 }
 
+#define PIPE_PATIENCE 1000 /* milliseconds that a pipe nobody named has to bring its first row */
+
+/* Whether rows wait on a standard input that nobody named: a pipe with something in it, or a file. */
+static bool rows_wait(void) {
+    struct stat input;
+    struct pollfd poll_input = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (fstat(STDIN_FILENO, &input) != 0)
+        return false;
+    if (S_ISREG(input.st_mode))
+        return input.st_size > 0;
+    return S_ISFIFO(input.st_mode) && poll(&poll_input, 1, PIPE_PATIENCE) == 1 &&
+           (poll_input.revents & POLLIN);
+}
+
 static enum mi_status open_all(struct work *work, struct mi_error *error) {
-    bool reads = common.input || options.follow;
+    bool reads = common.input || options.follow || rows_wait();
     enum mi_status status = MI_OK;
     if (!date_option(options.as_of, &work->how.as_of))
         return mi_error_set(error, MI_BAD_ARGUMENT, "--as-of: not a date: \"%s\" (as 2026-11-24)",

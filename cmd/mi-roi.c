@@ -253,6 +253,8 @@ static void explain_fixed(struct words *words, const struct campaign *campaign,
         say_money(words, " is min_budget, and the data support no more than ", campaign->spend_supported);
     else
         say(words, " is both min_budget and max_budget");
+    if (!isfinite(optimum->marginal_after)) /* at no spend some curves have no slope */
+        return;
     say(words, ": one more unit of spend ");
     say_marginal(words, optimum->marginal_after, true);
 }

@@ -901,6 +901,8 @@ enum mi_status mi_forecast_series(const struct mi_series *series, const struct m
                                   struct mi_forecast **forecast, struct mi_error *error);
 void mi_forecast_free(struct mi_forecast *forecast);
 enum mi_forecast_kind mi_forecast_kind(const struct mi_forecast *forecast);
+/* Whether the last day lies far beyond the two months before it, and so was taken at their edge. */
+bool mi_forecast_last_odd(const struct mi_forecast *forecast);
 
 /* Day `step` after the last, from 1; and the sum of days 1 to `days`, whose interval is that of the sum. */
 void mi_forecast_day(const struct mi_forecast *forecast, size_t step, struct mi_forecast_range *range);

@@ -58,6 +58,8 @@ static enum mi_status parse_what(const struct parsing *p, const char *from, cons
         if (!(kinds[i].signs & (limit->at_least ? 2U : 1U)))
             return refuse(p, limit->at_least ? "takes <= only" : "takes >= only");
         bool percent = number.size > 0 && number.data[number.size - 1] == '%';
+        if (percent && limit->kind != MI_LIMIT_SHARE)
+            return refuse(p, "takes no %, which is for share");
         number.size -= percent;
         if (!mi_number_parse(number, &limit->value) || limit->value < 0 || limit->value > MI_MONEY_LIMIT)
             return refuse(p, "needs a number of 0 and more after the sign (C locale, as 12.5)");

@@ -98,6 +98,8 @@ const char forecast_details[] =
 
 /* ---- results ---- */
 
+#define SAME_SPEND 1e-9 /* relative: totals of one spend differ by rounding */
+
 struct horizon_result {
     struct mi_forecast_range value, spend, roas;
 };
@@ -106,6 +108,7 @@ struct result {
     bool made;
     bool unknown; /* the plan spends where nothing is spent: revenue is not known */
     bool no_band;
+    bool last_odd; /* the last day is far from all before */
     enum mi_forecast_kind kind;
     struct horizon_result horizons[HORIZONS_MOST];
     struct mi_forecast_range *days;
@@ -172,6 +175,11 @@ static enum mi_status take_results(const struct forecast *f, const struct pair *
             /* spend is planned: the revenue errs as the ratio does */
             horizon->value.low = horizon->roas.low * horizon->spend.predicted;
             horizon->value.high = horizon->roas.high * horizon->spend.predicted;
+        } else if (horizon->spend.high - horizon->spend.low <= SAME_SPEND * horizon->spend.predicted &&
+                   !isnan(horizon->roas.low)) {
+            /* spend never differed: the ratio errs as the revenue does */
+            horizon->roas.low = horizon->value.low / horizon->spend.predicted;
+            horizon->roas.high = horizon->value.high / horizon->spend.predicted;
         }
     }
     for (size_t step = 1; step <= f->farthest && result->days; step++) {
@@ -206,8 +214,10 @@ static enum mi_status forecast_one(const struct forecast *f, size_t number, stru
     if (!status && pair.spend_forecast && f->plans.items && f->plans.items[number].given)
         result->unknown = !plan_follow(&f->plans.items[number], f->farthest, &pair.value, &pair.spend,
                                        pair.value_forecast, pair.spend_forecast);
-    if (!status)
+    if (!status) {
+        result->last_odd = mi_forecast_last_odd(pair.value_forecast);
         status = take_results(f, &pair, result, error);
+    }
     result->made = !status;
     mi_forecast_free(pair.value_forecast);
     mi_forecast_free(pair.spend_forecast);
@@ -335,7 +345,7 @@ static enum mi_status write_days(struct forecast *f, struct mi_error *error) {
 
 /* What a reader of the output should know. */
 static void say(const struct forecast *f) {
-    size_t early = 0, empty = 0, no_band = 0, unknown = 0, stopped = 0;
+    size_t early = 0, empty = 0, no_band = 0, unknown = 0, stopped = 0, odd = 0;
     char end[11] = "";
     for (size_t i = 0; i < f->set.count; i++) {
         const struct one_series *series = &f->set.items[i];
@@ -343,6 +353,7 @@ static void say(const struct forecast *f) {
         early += f->results[i].made && series->last < f->set.end;
         no_band += f->results[i].made && f->results[i].no_band;
         unknown += f->results[i].unknown;
+        odd += f->results[i].last_odd;
         stopped += f->results[i].made && f->results[i].kind == MI_FORECAST_STOPPED;
     }
     if (f->set.end != MI_DATE_MISSING)
@@ -350,6 +361,11 @@ static void say(const struct forecast *f) {
     if (early > 0)
         note("series that end before %s: %zu; what is missing there is taken as %s", end, early,
              options.series.gaps == GAPS_ZERO ? "zero" : "unknown");
+    if (odd > 0)
+        note("series whose last day is far from the two months before it and counts only in part (is it "
+             "whole?): "
+             "%zu",
+             odd);
     if (stopped > 0)
         note("series that are zero of late and seem to have stopped, forecast as zero: %zu", stopped);
     if (empty > 0)

@@ -95,6 +95,10 @@ enum mi_forecast_kind mi_forecast_kind(const struct mi_forecast *forecast) {
     return forecast->combination.kind;
 }
 
+bool mi_forecast_last_odd(const struct mi_forecast *forecast) {
+    return forecast->series.tamed;
+}
+
 /* ---- say ---- */
 
 static double floored(const struct mi_forecast *forecast, double value) {

@@ -18,6 +18,7 @@ struct series {
     int first_weekday;
     double *value;           /* by day; NaN: missing, or a weekday that is structurally zero */
     double *log;             /* log(value); NULL where the series has no logs */
+    bool tamed;              /* the last day was far from all before and was moved to their edge */
     bool live[WEEK];         /* by weekday: false where it is structurally zero */
     double scale, log_scale; /* usual size of a day's surprise */
     double log_most;         /* no log is forecast above: exponential growth ends */

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 
 #define LONGEST_PAST 1100  /* days: two years and what a backtest on them needs */
+#define TAME_PAST    56    /* days before the last that it is held against */
+#define TAME_KNOWN   14    /* of them, that must be known */
+#define TAME_ROOM    0.5   /* of their range, beyond which the last day is odd */
 #define LOG_BEYOND   1.5   /* how far logs may go beyond the highest: to 4.5 times the value */
 #define CLOSED_WEEKS 12    /* over which a weekday that is always zero is looked for */
 #define CLOSED_ODDS  0.001 /* of so many zeros by chance, below which the weekday is closed */
@@ -71,6 +74,27 @@ static bool take_logs(struct series *series, double *logs) {
     return true;
 }
 
+/* The last day is what walks start from, and most often not whole yet, or a batch that came late: one that
+ * lies far beyond the two months before it is taken at the edge. Two such days in a row are a new level and
+ * stay. */
+static bool tame_last(struct series *series) {
+    const size_t last = series->days - 1;
+    double low = INFINITY, high = -INFINITY;
+    size_t known = 0;
+    for (size_t t = last > TAME_PAST ? last - TAME_PAST : 0; t < last; t++) {
+        if (isnan(series->value[t]))
+            continue;
+        low = fmin(low, series->value[t]);
+        high = fmax(high, series->value[t]);
+        known++;
+    }
+    double room = (high - low) * TAME_ROOM, value = series->value[last];
+    if (isnan(value) || known < TAME_KNOWN || (value >= low - room && value <= high + room))
+        return false;
+    series->value[last] = value < low ? low - room : high + room;
+    return true;
+}
+
 enum mi_status series_prepare(const struct mi_series *from, struct series *series, struct mi_error *error) {
     size_t first = from->days > LONGEST_PAST ? from->days - LONGEST_PAST : 0;
     while (first < from->days && isnan(from->value[first]))
@@ -90,6 +114,7 @@ enum mi_status series_prepare(const struct mi_series *from, struct series *serie
     for (size_t t = 0; t < days; t++)
         series->value[t] = from->value[first + t];
     mask_closed(series);
+    series->tamed = tame_last(series);
     series->scale = usual_surprise(series->value, days, room + 2 * days);
     if (take_logs(series, room + days)) {
         series->log = room + days;
