@@ -13,9 +13,9 @@
 #include "base/buffer.h"
 
 #define GROUP_SEPARATOR '\x1f'
-#define FAR_HALF        3.0   /* half saturation over highest spend that is worth a remark */
+#define FAR_HALF        3.0  /* half saturation over highest spend that is worth a remark */
 #define UNIT_FAR        60.0 /* users per spend over the median's that are beyond belief */
-#define UNIT_CAMPAIGNS  3     /* that a median needs */
+#define UNIT_CAMPAIGNS  3    /* that a median needs */
 #define POOLED          "*"
 #define FEATURES_ALL    128 /* values of attributes that have a coefficient */
 
