@@ -35,6 +35,12 @@ mi-optimize -q --budget="$budget" --summary=total.json -o allocation.csv levels.
 cat total.json
 mi-scenario -q --total --expected allocation.csv
 
+say "What a new customer costs with everything paid, were each conversion one (campaign, CAC, its 80 % interval):"
+mi-cac fit -q --map=new_customers=conversions -o cac.json days.csv
+mi-cac -q -m cac.json allocation.csv |
+    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        NR <= 4 { print $1, $at["predicted_cac"], $at["cac_lo"], $at["cac_hi"] }'
+
 say "Against the truth, which an analyst never has: users at twice the highest spend ever seen."
 awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print "campaign_id", "at", "actual_cpa"; next }
     { print $1, 2 * $at["curve_spend_max"], $at["cpa_2x"] }' truth.csv |
