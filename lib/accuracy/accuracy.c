@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "mi.h"
 
 struct ratio {
@@ -72,15 +73,11 @@ bool mi_figure_find(struct mi_text name, enum mi_figure *figure) {
     return false;
 }
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status mi_accuracy_new(const struct mi_accuracy_options *options, struct mi_accuracy **accuracy,
                                struct mi_error *error) {
     struct mi_accuracy *new = calloc(1, sizeof *new);
     if (new == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     new->options = *options;
     enum mi_status status = mi_index_new(&new->names, error);
@@ -211,7 +208,7 @@ enum mi_status mi_accuracy_add(struct mi_accuracy *accuracy, const struct mi_acc
         return status;
     }
     if (!reserve_campaign(accuracy, number) || (accuracy->options.by_date && !keep(accuracy, number, row))) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     accuracy->counts.n++;
     judge(accuracy, &accuracy->campaigns[number], row);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mi.h"
+#include "base/memory.h"
 
 /* Copies text, control bytes as \xNN, so that a message stays on its line and a terminal is left alone. */
 static void copy_printable(const char *text, char *out, size_t size) {
@@ -35,6 +35,10 @@ enum mi_status mi_error_set(struct mi_error *error, enum mi_status code, const c
     error->code = code;
     copy_printable(text, error->text, sizeof error->text);
     return code;
+}
+
+enum mi_status mi_no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
 }
 
 void mi_error_format(const struct mi_error *error, char *out, size_t size) {

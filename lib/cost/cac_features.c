@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cost/cac.h"
 
 const char *const cac_derived_names[CAC_DERIVED] = {
@@ -59,10 +60,6 @@ static int compare_counted(const void *a, const void *b) {
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* Counts the rows of each text of the feature; counted has room for one a row. */
 static enum mi_status count_texts(struct mi_index *texts, size_t number, const struct cac_row *rows,
                                   size_t count, struct counted *counted, struct mi_error *error) {
@@ -86,7 +83,7 @@ static enum mi_status find_categories(struct cac_feature *feature, size_t number
                                       size_t count, struct mi_error *error) {
     struct mi_index *texts = NULL;
     struct counted *counted = calloc(count + 1, sizeof *counted);
-    enum mi_status status = counted != NULL ? mi_index_new(&texts, error) : no_memory(error);
+    enum mi_status status = counted != NULL ? mi_index_new(&texts, error) : mi_no_memory(error);
     if (status == MI_OK) {
         status = count_texts(texts, number, rows, count, counted, error);
     }
@@ -94,7 +91,7 @@ static enum mi_status find_categories(struct cac_feature *feature, size_t number
     qsort(counted, all, sizeof *counted, compare_counted);
     for (size_t i = 0; i < all && i < CAC_CATEGORIES_MOST && status == MI_OK; i++) {
         feature->categories[i] = mi_text_copy(mi_index_text(texts, counted[i].number));
-        status = feature->categories[i] != NULL ? MI_OK : no_memory(error);
+        status = feature->categories[i] != NULL ? MI_OK : mi_no_memory(error);
         feature->category_count += status == MI_OK;
     }
     mi_index_free(texts);
@@ -125,7 +122,7 @@ enum mi_status cac_features_layout(struct mi_cac_model *model, struct mi_error *
     model->cells = calloc(model->columns * CAC_BLOCK, sizeof *model->cells);
     model->importance = calloc(CAC_DERIVED + model->feature_count, sizeof *model->importance);
     if (model->names == NULL || model->cells == NULL || model->importance == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < model->columns; i++) { /* XGBoost refuses some bytes in names: numbers do */
         char name[24];
@@ -133,7 +130,7 @@ enum mi_status cac_features_layout(struct mi_cac_model *model, struct mi_error *
         name[0] = 'f';
         model->names[i] = mi_text_copy((struct mi_text){name, size});
         if (model->names[i] == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
     }
     return MI_OK;

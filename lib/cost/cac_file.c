@@ -7,15 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cost/cac.h"
 #include "record/modelfile.h"
 
 #define TOOL "mi-cac"
 #define KIND "cac"
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 /* ---- writing ---- */
 
@@ -147,7 +144,7 @@ static enum mi_status read_features(struct mi_model_reading *reading, const json
     size_t count = json_array_size(features);
     model->features = calloc(count + 1, sizeof *model->features);
     if (model->features == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < count && reading->fault == NULL; i++) {
         read_feature(reading, json_array_get(features, i), &model->features[i]);
@@ -188,7 +185,7 @@ static enum mi_status read_histories(struct mi_model_reading *reading, const jso
     }
     model->histories = calloc(count + 1, sizeof *model->histories);
     enum mi_status status =
-        model->histories != NULL ? mi_index_new(&model->campaigns, error) : no_memory(error);
+        model->histories != NULL ? mi_index_new(&model->campaigns, error) : mi_no_memory(error);
     for (size_t i = 0; i < count && status == MI_OK && reading->fault == NULL; i++) {
         const json_t *object = json_array_get(campaigns, i), *id = json_object_get(object, "campaign_id");
         size_t number;
@@ -262,7 +259,7 @@ enum mi_status mi_cac_model_of(const struct mi_model_file *file, struct mi_cac_m
     struct mi_error own = {0};
     struct mi_error *report = error != NULL ? error : &own;
     struct mi_cac_model *made = calloc(1, sizeof *made);
-    enum mi_status status = made != NULL ? mi_model_file_expect(file, KIND, report) : no_memory(report);
+    enum mi_status status = made != NULL ? mi_model_file_expect(file, KIND, report) : mi_no_memory(report);
     if (status == MI_OK) {
         status = read_model(file->root, made, report);
     }

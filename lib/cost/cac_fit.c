@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cost/cac.h"
 
 #define TREES_ROWS_LEAST 200  /* rows from which trees are tried */
@@ -37,27 +38,23 @@ struct prepared {
     struct cac_history *histories; /* of the row's campaign, as of then */
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- rows in ---- */
 
 enum mi_status mi_cac_fit_new(const struct mi_cac_options *options, struct mi_cac_fit **fit,
                               struct mi_error *error) {
     struct mi_cac_fit *made = calloc(1, sizeof *made);
     struct mi_cac_model *model = calloc(1, sizeof *model);
-    enum mi_status status = made != NULL && model != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = made != NULL && model != NULL ? MI_OK : mi_no_memory(error);
     if (status == MI_OK) {
         made->model = model;
         made->options = *options;
         model->level = options->level;
         model->features = calloc(options->feature_count + 1, sizeof *model->features);
-        status = model->features != NULL ? mi_index_new(&model->campaigns, error) : no_memory(error);
+        status = model->features != NULL ? mi_index_new(&model->campaigns, error) : mi_no_memory(error);
     }
     for (size_t i = 0; status == MI_OK && i < options->feature_count; i++) {
         model->features[i].name = mi_text_copy(mi_text_of(options->features[i]));
-        status = model->features[i].name != NULL ? MI_OK : no_memory(error);
+        status = model->features[i].name != NULL ? MI_OK : mi_no_memory(error);
         model->feature_count += status == MI_OK;
     }
     if (status != MI_OK) {
@@ -84,14 +81,14 @@ static enum mi_status copy_values(struct mi_cac_fit *fit, const struct mi_text *
     size_t count = fit->model->feature_count;
     struct mi_text *copies = mi_arena_alloc(&fit->texts, (count + 1) * sizeof *copies);
     if (copies == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < count; i++) {
         copies[i] = values[i];
         if (values[i].data != NULL) {
             copies[i].data = mi_arena_copy(&fit->texts, values[i].data, values[i].size);
             if (copies[i].data == NULL) {
-                return no_memory(error);
+                return mi_no_memory(error);
             }
         }
     }
@@ -126,7 +123,7 @@ enum mi_status mi_cac_fit_add(struct mi_cac_fit *fit, const struct mi_cac_row *r
         size_t capacity = fit->capacity * 2 + 1024;
         struct cac_row *rows = realloc(fit->rows, capacity * sizeof *rows);
         if (rows == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         fit->rows = rows;
         fit->capacity = capacity;
@@ -307,7 +304,7 @@ static enum mi_status train(const struct mi_cac_fit *fit, struct mi_cac_model *m
     }
     float *labels = malloc(count * sizeof *labels), *weights = malloc(count * sizeof *weights);
     float *ratios = malloc(count * sizeof *ratios);
-    enum mi_status status = labels && weights && ratios ? MI_OK : no_memory(error);
+    enum mi_status status = labels && weights && ratios ? MI_OK : mi_no_memory(error);
     struct mi_boost_options how = mi_boost_options_default();
     how.objective = "count:poisson";
     how.base_score = 1;
@@ -352,7 +349,7 @@ static enum mi_status apply_trees(struct mi_boost *boost, struct prepared *data,
     float *ratios = malloc((to - from) * sizeof *ratios);
     enum mi_status status =
         ratios != NULL ? mi_boost_predict(boost, data->cells + from * data->columns, to - from, ratios, error)
-                       : no_memory(error);
+                       : mi_no_memory(error);
     for (size_t i = from; i < to && status == MI_OK; i++) {
         data->expected[i] *= fmax(ratios[i - from], 1e-6);
     }
@@ -438,7 +435,7 @@ static double percent(double part, double whole) {
 static enum mi_status validate(const struct mi_cac_fit *fit, struct mi_cac_model *model,
                                struct prepared *data, struct cac_history *histories, struct mi_error *error) {
     struct validation v = {.residuals = malloc(2 * fit->count * sizeof *v.residuals)};
-    enum mi_status status = v.residuals != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = v.residuals != NULL ? MI_OK : mi_no_memory(error);
     double step = (1 - FIRST_CUT) / CAC_FOLDS;
     for (size_t fold = 0; fold < CAC_FOLDS && status == MI_OK; fold++) {
         int32_t cut = date_at(fit, FIRST_CUT + step * (double)fold);
@@ -472,7 +469,7 @@ static enum mi_status find_importance(struct mi_cac_model *model, const struct p
     if (model->boost == NULL) {
         return MI_OK;
     }
-    enum mi_status status = parts != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = parts != NULL ? MI_OK : mi_no_memory(error);
     for (size_t from = 0; from < data->count && status == MI_OK; from += block) {
         size_t rows = data->count - from < block ? data->count - from : block;
         status = mi_boost_contributions(model->boost, data->cells + from * data->columns, rows, parts, error);
@@ -576,7 +573,7 @@ enum mi_status mi_cac_fit_run(struct mi_cac_fit *fit, const struct mi_notes *not
     data.histories = malloc(fit->count * sizeof *data.histories);
     made->histories = calloc(mi_index_size(made->campaigns) + 1, sizeof *made->histories);
     if (status == MI_OK && (!data.cells || !data.expected || !data.histories || !made->histories)) {
-        status = no_memory(error);
+        status = mi_no_memory(error);
     }
     if (status == MI_OK) {
         status = fit_model(fit, made, &data, error);

@@ -4,6 +4,7 @@
  * says what came out.
  */
 #include "curve/fit.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -33,10 +34,6 @@ struct mi_curve_fit {
 const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
     static const char *const names[] = {"own", "shrunk", "portfolio"};
     return names[status];
-}
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
 }
 
 /* Makes room for one more element; false: no memory. */
@@ -74,7 +71,7 @@ enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, stru
                             mi_curve_family_name(options->family));
     struct mi_curve_fit *fit = calloc(1, sizeof *fit);
     if (!fit)
-        return no_memory(error);
+        return mi_no_memory(error);
     fit->options = *options;
     enum mi_status status = mi_index_new(&fit->ids, error);
     if (status == MI_OK)
@@ -85,7 +82,7 @@ enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, stru
     if (status == MI_OK) /* group number = node number: the portfolio is the group without attributes */
         status = mi_index_add(fit->groups, mi_text_of(""), &root, NULL, error);
     if (status == MI_OK && !grow_nodes(fit))
-        status = no_memory(error);
+        status = mi_no_memory(error);
     if (status != MI_OK) {
         mi_curve_fit_free(fit);
         return status;
@@ -141,7 +138,7 @@ enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaig
     size_t number;
     bool added;
     if (status == MI_OK && !grow_rows(fit))
-        status = no_memory(error);
+        status = mi_no_memory(error);
     if (status == MI_OK)
         status = mi_index_add(fit->ids, campaign_id, &number, &added, error);
     if (status != MI_OK)
@@ -168,7 +165,7 @@ static enum mi_status set_features(struct mi_curve_fit *fit, struct campaign *ca
         struct mi_text text = {name.data, name.size};
         size_t number = name.failed ? SIZE_MAX : mi_index_find(fit->features, text);
         if (name.failed)
-            status = no_memory(error);
+            status = mi_no_memory(error);
         else if (number == SIZE_MAX && mi_index_size(fit->features) < FEATURES_ALL)
             status = mi_index_add(fit->features, text, &number, NULL, error);
         if (status == MI_OK && number != SIZE_MAX)
@@ -194,7 +191,7 @@ enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campa
         bool added = false;
         status =
             path.failed || !grow_nodes(fit)
-                ? no_memory(error)
+                ? mi_no_memory(error)
                 : mi_index_add(fit->groups, (struct mi_text){path.data, path.size}, &node, &added, error);
         if (status == MI_OK && added)
             add_node(fit, parent);
@@ -216,7 +213,7 @@ enum mi_status mi_curve_fit_campaign(struct mi_curve_fit *fit, struct mi_text ca
     if (mi_text_equal(campaign_id, mi_text_of(POOLED)))
         return mi_error_set(error, MI_BAD_RECORD, "\"" POOLED "\" is kept for the pooled curve");
     if (!grow_rows(fit))
-        return no_memory(error);
+        return mi_no_memory(error);
     enum mi_status status = mi_index_add(fit->ids, campaign_id, &number, &added, error);
     if (status == MI_OK && added)
         fit->portfolio.campaigns[fit->portfolio.campaign_count++] = (struct campaign){.is_new = true};
@@ -443,7 +440,7 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
     free(portfolio->room);
     portfolio->room = calloc(portfolio->campaign_count, sizeof *portfolio->room);
     if (!portfolio->room)
-        return no_memory(error);
+        return mi_no_memory(error);
     sort_days(portfolio);
     enum mi_status status = merge_duplicates(fit, error);
     if (status != MI_OK)

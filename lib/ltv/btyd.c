@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "ltv/btydmodel.h"
 
 const char *mi_btyd_family_name(enum mi_btyd_family family) {
@@ -55,10 +56,6 @@ void mi_btyd_free(struct mi_btyd *model) {
     free(model);
 }
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* The most frequent value of each covariate is the reference, the others have effects. */
 static enum mi_status set_levels(const struct mi_customers *customers, struct mi_btyd *model,
                                  struct mi_error *error) {
@@ -67,7 +64,7 @@ static enum mi_status set_levels(const struct mi_customers *customers, struct mi
     model->references = calloc(count + 1, sizeof *model->references);
     model->levels = calloc(count * BTYD_LEVELS_MOST + 1, sizeof *model->levels);
     if (model->covariates == NULL || model->references == NULL || model->levels == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     model->covariate_count = count;
     for (size_t c = 0; c < count; c++) {
@@ -81,7 +78,7 @@ static enum mi_status set_levels(const struct mi_customers *customers, struct mi
             char *value = mi_text_copy(mi_index_text(customers->levels[c], i));
             if (value == NULL || model->covariates[c] == NULL) {
                 free(value);
-                return no_memory(error);
+                return mi_no_memory(error);
             }
             if (i == reference) {
                 model->references[c] = value;
@@ -206,7 +203,7 @@ enum mi_status mi_btyd_fit(const struct mi_customers *customers, const struct mi
                            const struct mi_notes *notes, struct mi_btyd **model, struct mi_error *error) {
     struct mi_btyd *new = calloc(1, sizeof *new);
     if (new == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     enum mi_status status = fit_members(customers, options, notes, new, error);
     new->training = mi_customers_summary(customers);

@@ -3,6 +3,7 @@
  * Customers row by row, and as a fit wants them.
  */
 #include "ltv/customers.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,15 +11,11 @@
 
 #include "ltv/hash.h"
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_count,
                                 struct mi_customers **customers, struct mi_error *error) {
     struct mi_customers *new = calloc(1, sizeof *new);
     if (new == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     new->covariate_count = covariate_count;
     new->covariates = calloc(covariate_count + 1, sizeof *new->covariates);
@@ -32,7 +29,7 @@ enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_
     }
     if (!good) {
         mi_customers_free(new);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     *customers = new;
     return MI_OK;
@@ -102,7 +99,7 @@ static enum mi_status find_group(struct mi_customers *customers, const struct mi
         size_t capacity = 2 * customers->group_capacity + 16;
         uint32_t *wider = realloc(customers->group_levels, capacity * key.size);
         if (wider == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         customers->group_levels = wider;
         customers->group_capacity = capacity;
@@ -191,7 +188,7 @@ static bool grow(struct mi_customers *customers) {
 static enum mi_status add_row(struct mi_customers *customers, const struct customer_row *row,
                               struct mi_error *error) {
     if (!grow(customers)) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     uint64_t hash = hash_row(row), none = 0;
     uint64_t *slot = customers->slots != NULL ? find_slot(customers, row, hash) : &none;
@@ -243,7 +240,7 @@ static enum mi_status add_spend(struct mi_customers *customers, uint32_t x, doub
         size_t capacity = customers->spend_capacity + customers->spend_capacity / 2 + 1024;
         struct spend_row *wider = realloc(customers->spend, capacity * sizeof *wider);
         if (wider == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         customers->spend = wider;
         customers->spend_capacity = capacity;
@@ -447,7 +444,7 @@ static enum mi_status lay_out(const struct mi_customers *customers, bool spend, 
     free(order);
     free(keys.items);
     mi_index_free(keys.index);
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 enum mi_status btyd_layout_customers(const struct mi_customers *customers, double scale,
@@ -464,7 +461,7 @@ enum mi_status btyd_layout_sample(const struct btyd_layout *all, size_t stride, 
                                   struct mi_error *error) {
     if (!layout_room(layout, all->size / stride + 1, all->span_count)) {
         btyd_layout_clear(layout);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     size_t size = 0;
     for (size_t i = 0; i < all->span_count; i++) {

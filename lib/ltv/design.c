@@ -3,6 +3,7 @@
  * Codes of features as numbers to learn from.
  */
 #include "ltv/design.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,10 +17,6 @@
 #define FLOOR     0.05 /* share of the users below which a logarithm goes no further down */
 #define FARTHEST  6.0f /* standard deviations to which what comes later is cut */
 enum { FOLDS = 5 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 void ltv_design_clear(struct ltv_design *design) {
     for (size_t i = 0; design->levels != NULL && i < design->features->count; i++) {
@@ -36,13 +33,13 @@ static enum mi_status init(const struct ltv_features *features, struct ltv_desig
     design->levels = calloc(features->count, sizeof *design->levels);
     design->scales = calloc(features->count, sizeof *design->scales);
     if (design->levels == NULL || design->scales == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < features->count; i++) {
         if (features->items[i].kind == LTV_FEATURE_CATEGORY) {
             design->levels[i] = calloc(mi_index_size(features->items[i].levels), sizeof **design->levels);
             if (design->levels[i] == NULL) {
-                return no_memory(error);
+                return mi_no_memory(error);
             }
         }
     }
@@ -101,7 +98,7 @@ static enum mi_status fit_levels(struct ltv_design *design, const struct ltv_row
         design->levels[feature][level] = level_mean(&sums, level, FOLDS, design->unseen);
     }
     free_sums(&sums);
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 static enum mi_status levels_of_fit(const struct ltv_design *design, const struct ltv_rows *rows,
@@ -115,7 +112,7 @@ static enum mi_status levels_of_fit(const struct ltv_design *design, const struc
         values[i * stride + feature] = (float)level_mean(&sums, level, i % FOLDS, design->unseen);
     }
     free_sums(&sums);
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 enum mi_status ltv_design_trees_of_fit(const struct ltv_design *design, const struct ltv_rows *rows,
@@ -226,7 +223,7 @@ static enum mi_status fit_scales(struct ltv_design *design, const struct ltv_row
     size_t stride = design->features->count;
     float *values = malloc(rows->count * stride * sizeof *values);
     double *there = malloc(rows->count * sizeof *there);
-    enum mi_status status = values != NULL && there != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = values != NULL && there != NULL ? MI_OK : mi_no_memory(error);
     if (status == MI_OK) {
         status = ltv_design_trees_of_fit(design, rows, values, error);
     }

@@ -3,6 +3,7 @@
  * Fit of the ensemble: folds, out-of-fold predictions, weights, the distribution, what was held out.
  */
 #include "ltv/ensemble.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,10 +22,6 @@ enum {
     SEGMENT_USERS = 1000 /* a segment with so many held-out users has a distribution of its own */
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status ltv_ensemble_new(const char *target, struct mi_ltv_ensemble **ensemble,
                                 struct mi_error *error) {
     struct mi_ltv_ensemble *made = calloc(1, sizeof *made);
@@ -36,7 +33,7 @@ enum mi_status ltv_ensemble_new(const char *target, struct mi_ltv_ensemble **ens
     }
     if (made == NULL || made->target == NULL) {
         free(made);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     *ensemble = made;
     return MI_OK;
@@ -212,7 +209,7 @@ static int by_time(const void *a, const void *b) {
 static enum mi_status order_by_time(struct fitting *f, struct mi_error *error) {
     struct moment *moments = malloc(f->rows * sizeof *moments);
     if (moments == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t row = 0; row < f->rows; row++) {
         moments[row] = (struct moment){f->time[row], row};
@@ -231,7 +228,7 @@ static enum mi_status order_by_time(struct fitting *f, struct mi_error *error) {
 static enum mi_status deal_folds(struct fitting *f, struct mi_error *error) {
     gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
     if (random == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     gsl_rng_set(random, (unsigned long)(f->options->seed & 0xffffffffu) + 17);
     gsl_ran_shuffle(random, f->order, f->rows, sizeof *f->order);
@@ -280,7 +277,7 @@ static enum mi_status predict_fold(struct fitting *f, struct ltv_learner *learne
     size_t features = f->ensemble->features.count, rows[BLOCK], filled = 0;
     float *codes = malloc(BLOCK * features * sizeof *codes);
     struct ltv_value *values = malloc(BLOCK * LTV_MEMBERS * sizeof *values);
-    enum mi_status status = codes != NULL && values != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = codes != NULL && values != NULL ? MI_OK : mi_no_memory(error);
     for (size_t row = 0; row <= f->rows && status == MI_OK; row++) {
         if (row < f->rows && f->fold[row] == fold) {
             memcpy(codes + filled * features, f->codes + row * features, features * sizeof *codes);
@@ -306,7 +303,7 @@ static enum mi_status learn(struct fitting *f, size_t fold, struct ltv_learner *
     struct ltv_rows rows = {.codes = f->codes, .target = f->target};
     size_t *which = malloc(f->rows * sizeof *which);
     if (which == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < f->rows; i++) {
         if (fold == SIZE_MAX || learns(f, f->order[i], fold)) {
@@ -383,7 +380,7 @@ static enum mi_status sample_of(const struct fitting *f, size_t fold, bool insid
                               .actual = malloc(f->rows * sizeof *sample->actual)};
     if (sample->rows == NULL || sample->means == NULL || sample->mean == NULL || sample->paying == NULL ||
         sample->actual == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t row = 0; row < f->rows; row++) {
         if (f->fold[row] != SIZE_MAX && (fold == SIZE_MAX || (f->fold[row] == fold) == inside)) {
@@ -489,7 +486,7 @@ static enum mi_status hold_out(const struct fitting *f, size_t only, struct ltv_
                                struct mi_error *error) {
     struct tally tally = {.mean = malloc(f->rows * sizeof *tally.mean),
                           .actual = malloc(f->rows * sizeof *tally.actual)};
-    enum mi_status status = tally.mean != NULL && tally.actual != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = tally.mean != NULL && tally.actual != NULL ? MI_OK : mi_no_memory(error);
     for (size_t fold = 0; fold < f->folds && status == MI_OK; fold++) {
         status = judge_fold(f, fold, only, &tally, error);
     }
@@ -516,7 +513,7 @@ static enum mi_status fit_segments(struct fitting *f, const struct sample *all, 
     ensemble->segments = calloc(levels, sizeof *ensemble->segments);
     if (mean == NULL || ensemble->segments == NULL) {
         free(mean);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     double *paying = mean + all->count, *actual = paying + all->count;
     for (size_t level = 0; level < levels && status == MI_OK; level++) {
@@ -635,7 +632,7 @@ enum mi_status mi_ltv_ensemble_fit(struct mi_reader *reader, const struct mi_bat
     f.time = options->time != NULL ? malloc(rows * sizeof *f.time) : NULL;
     if (status == MI_OK && (f.target == NULL || f.order == NULL || f.fold == NULL || f.values == NULL ||
                             (options->time != NULL && f.time == NULL))) {
-        status = no_memory(error);
+        status = mi_no_memory(error);
     }
     if (status == MI_OK) {
         f.ensemble->training.seed = options->seed;

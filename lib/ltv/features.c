@@ -3,6 +3,7 @@
  * Which columns can be features, of what kind they are, and cells as codes.
  */
 #include "ltv/features.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,10 +11,6 @@
 #include <string.h>
 
 #define STRAY_SHARE 0.1 /* of the filled cells: fewer texts than this among numbers are slips */
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 void ltv_features_clear(struct ltv_features *features) {
     for (size_t i = 0; i < features->count; i++) {
@@ -130,13 +127,13 @@ static enum mi_status add_feature(struct ltv_features *features, struct mi_text 
                                   enum ltv_feature_kind kind, struct mi_error *error) {
     struct ltv_feature *items = realloc(features->items, (features->count + 1) * sizeof *items);
     if (items == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     features->items = items;
     struct ltv_feature *feature = &items[features->count++];
     *feature = (struct ltv_feature){.name = mi_text_copy(name), .kind = kind};
     if (feature->name == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     return kind == LTV_FEATURE_CATEGORY ? mi_index_new(&feature->levels, error) : MI_OK;
 }
@@ -157,7 +154,7 @@ static enum mi_status judge(struct finding *finding, size_t column, struct mi_te
     size_t same;
     char *copy = mi_text_copy(name);
     if (copy == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     /* One that stands twice is refused by the reader. */
     enum mi_status status = mi_reader_column(finding->reader, copy, true, &same, error);
@@ -330,7 +327,7 @@ static enum mi_status describe(struct ltv_feature *feature, const float *codes, 
     float *sorted = malloc((rows > 0 ? rows : 1) * sizeof *sorted);
     size_t count = 0;
     if (sorted == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t row = 0; row < rows; row++) {
         if (!isnan(codes[row * stride])) {
@@ -350,14 +347,14 @@ static enum mi_status describe(struct ltv_feature *feature, const float *codes, 
         }
     }
     free(sorted);
-    return feature->kind == LTV_FEATURE_CATEGORY && feature->level_rows == NULL ? no_memory(error) : MI_OK;
+    return feature->kind == LTV_FEATURE_CATEGORY && feature->level_rows == NULL ? mi_no_memory(error) : MI_OK;
 }
 
 enum mi_status ltv_features_codes(struct mi_reader *reader, const struct mi_batch *batch,
                                   struct ltv_features *features, float **codes, struct mi_error *error) {
     size_t rows = mi_batch_rows(batch), stride = features->count;
     float *made = malloc(rows * stride * sizeof *made);
-    enum mi_status status = made != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = made != NULL ? MI_OK : mi_no_memory(error);
     for (size_t i = 0; i < stride && status == MI_OK; i++) {
         size_t column;
         status = mi_reader_column(reader, features->items[i].name, true, &column, error);
@@ -381,7 +378,7 @@ enum mi_status ltv_features_codes(struct mi_reader *reader, const struct mi_batc
 enum mi_status ltv_drift_init(struct ltv_drift *drift, size_t features, struct mi_error *error) {
     drift->rows = 0;
     drift->bins = calloc(features, sizeof *drift->bins);
-    return drift->bins != NULL ? MI_OK : no_memory(error);
+    return drift->bins != NULL ? MI_OK : mi_no_memory(error);
 }
 
 void ltv_drift_clear(struct ltv_drift *drift) {

@@ -5,6 +5,7 @@
  * dates move on.
  */
 #include "ltv/history.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,10 +20,6 @@ struct waiting_users {
     int32_t day;
     struct ltv_moments users;
 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 static bool copy_columns(struct mi_ltv_history *history, const struct mi_ltv_history_options *options) {
     history->columns = calloc(options->column_count, sizeof *history->columns);
@@ -47,14 +44,14 @@ enum mi_status mi_ltv_history_new(const struct mi_ltv_history_options *options,
     }
     struct mi_ltv_history *new = calloc(1, sizeof *new);
     if (new == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     new->min_age = options->min_age;
     new->as_of = options->as_of;
     new->folds = options->folds ? LTV_FOLDS : 1;
     new->newest = new->first_install = new->last_install = MI_DATE_MISSING;
     new->sweep_at = SWEEP_LEAST;
-    enum mi_status status = copy_columns(new, options) ? MI_OK : no_memory(error);
+    enum mi_status status = copy_columns(new, options) ? MI_OK : mi_no_memory(error);
     if (status == MI_OK) {
         status = mi_index_new(&new->segments, error);
     }
@@ -110,7 +107,7 @@ void ltv_history_values(const struct mi_ltv_history *history, size_t segment, st
 enum mi_status ltv_history_find(struct mi_ltv_history *history, const struct mi_text *values, size_t *segment,
                                 struct mi_error *error) {
     if (!name_segment(history, values)) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     *segment = mi_index_find(history->segments, (struct mi_text){history->name.data, history->name.size});
     return MI_OK;
@@ -119,7 +116,7 @@ enum mi_status ltv_history_find(struct mi_ltv_history *history, const struct mi_
 static enum mi_status add_segment(struct mi_ltv_history *history, const struct mi_text *values,
                                   size_t *segment, struct mi_error *error) {
     if (!name_segment(history, values)) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     bool added;
     enum mi_status status = mi_index_add(
@@ -130,7 +127,7 @@ static enum mi_status add_segment(struct mi_ltv_history *history, const struct m
     size_t capacity = history->capacity > 0 ? 2 * history->capacity : 64;
     struct ltv_moments *mature = realloc(history->mature, capacity * history->folds * sizeof *mature);
     if (mature == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     memset(mature + history->capacity * history->folds, 0,
            (capacity - history->capacity) * history->folds * sizeof *mature);
@@ -189,7 +186,7 @@ static enum mi_status await(struct mi_ltv_history *history, const struct waiting
         size_t capacity = history->young_capacity > 0 ? 2 * history->young_capacity : 64;
         struct waiting_users *young = realloc(history->young, capacity * sizeof *young);
         if (young == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         history->young = young;
         history->young_capacity = capacity;

@@ -3,6 +3,7 @@
  * The members of the ensemble, learnt together from one set of users.
  */
 #include "ltv/learner.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,10 +23,6 @@ enum {
 };
 
 const char *const ltv_member_names[LTV_MEMBERS] = {"leaf", "depth", "net", "given"};
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 static void clear_room(struct ltv_learner *learner) {
     free(learner->trees);
@@ -82,7 +79,7 @@ static enum mi_status part_alloc(struct part *part, size_t count, size_t feature
                           .margins = malloc(count * sizeof *part->margins)};
     bool good = part->rows != NULL && part->trees != NULL && part->standard != NULL && part->starts != NULL &&
                 part->target != NULL && part->labels != NULL && part->margins != NULL;
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 struct learning {
@@ -127,7 +124,7 @@ static enum mi_status prepare(struct learning *l, const struct ltv_rows *rows, s
     float *trees = malloc(rows->count * features * sizeof *trees);
     size_t *order = malloc(rows->count * sizeof *order);
     gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
-    enum mi_status status = trees != NULL && order != NULL && random != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = trees != NULL && order != NULL && random != NULL ? MI_OK : mi_no_memory(error);
     if (status == MI_OK) {
         status = ltv_design_fit(l->features, rows, &l->learner->design, error);
     }
@@ -294,7 +291,7 @@ static enum mi_status learn(struct learning *l, const struct ltv_rows *rows, str
     const bool *members = l->how->members;
     l->names = malloc(l->features->count * sizeof *l->names);
     if (l->names == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < l->features->count; i++) {
         l->names[i] = l->features->items[i].name;
@@ -346,7 +343,7 @@ static enum mi_status make_room(struct ltv_learner *learner, size_t count, struc
         good = good && learner->margins[i] != NULL;
     }
     learner->room = good ? count : 0;
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 static enum mi_status margins_of(struct ltv_learner *learner, size_t count, struct mi_error *error) {
@@ -382,7 +379,7 @@ enum mi_status ltv_learner_predict(struct ltv_learner *learner, const float *cod
     const struct ltv_value nothing = {NAN, NAN};
     size_t features = learner->design.features->count, width = learner->design.width;
     struct ltv_value *net = malloc((count > 0 ? count : 1) * sizeof *net);
-    enum mi_status status = net != NULL ? make_room(learner, count, error) : no_memory(error);
+    enum mi_status status = net != NULL ? make_room(learner, count, error) : mi_no_memory(error);
     for (size_t i = 0; i < count && status == MI_OK; i++) {
         ltv_design_trees(&learner->design, codes + i * features, learner->trees + i * features);
         ltv_design_standard(&learner->design, learner->trees + i * features, learner->standard + i * width);
@@ -419,7 +416,7 @@ static enum mi_status add_contributions(struct mi_boost *boost, const float *tre
     }
     float *parts = malloc(count * (features + 1) * sizeof *parts);
     enum mi_status status =
-        parts != NULL ? mi_boost_contributions(boost, trees, count, parts, error) : no_memory(error);
+        parts != NULL ? mi_boost_contributions(boost, trees, count, parts, error) : mi_no_memory(error);
     for (size_t i = 0; i < count && status == MI_OK; i++) {
         double factor = share * (factors != NULL ? (double)factors[i] : 1);
         for (size_t j = 0; j < features; j++) {
@@ -513,7 +510,7 @@ static enum mi_status read_trees(const json_t *object, const char *name, const s
     }
     char *text = json_dumps(trees, JSON_COMPACT | JSON_REAL_PRECISION(9));
     const char **names = malloc(features->count * sizeof *names);
-    enum mi_status status = text != NULL && names != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = text != NULL && names != NULL ? MI_OK : mi_no_memory(error);
     for (size_t i = 0; i < features->count && status == MI_OK; i++) {
         names[i] = features->items[i].name;
     }

@@ -3,6 +3,7 @@
  * The linear zero-inflated lognormal model, by Newton's method and normal equations.
  */
 #include "ltv/linear.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,10 +18,6 @@
 #define STEPS     30
 #define TOLERANCE 1e-6
 enum { BLOCK = 256 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 void ltv_linear_clear(struct ltv_linear *linear) {
     free(linear->paying);
@@ -159,7 +156,7 @@ enum mi_status ltv_linear_fit(const float *rows, const double *target, size_t co
     enum mi_status status = MI_OK;
     if (weights == NULL || linear->paying == NULL || linear->location == NULL ||
         !normal_init(&normal, width)) {
-        status = no_memory(error);
+        status = mi_no_memory(error);
     } else if (!fit_paying(&normal, rows, target, count, width, weights) ||
                !fit_location(&normal, rows, target, count, width, weights + width + 1, &linear->spread)) {
         status = mi_error_set(error, MI_NUMERIC, "the linear model of the target cannot be solved");
@@ -228,7 +225,7 @@ enum mi_status ltv_linear_read(const json_t *object, size_t width, struct ltv_li
                                   .location = calloc(width + 1, sizeof *linear->location)};
     if (linear->paying == NULL || linear->location == NULL) {
         ltv_linear_clear(linear);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     linear->spread = mi_model_file_get_number(&reading, object, "spread", 0, 1e3, false);
     if (!ltv_read_floats(json_object_get(object, "paying"), width + 1, linear->paying) ||

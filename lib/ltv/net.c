@@ -3,6 +3,7 @@
  * The neural net with the zero-inflated lognormal loss.
  */
 #include "ltv/net.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,10 +52,6 @@ struct ltv_net {
     float *workspace; /* of a prediction */
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 void ltv_net_free(struct ltv_net *net) {
     if (net == NULL) {
         return;
@@ -101,7 +98,7 @@ static enum mi_status shape(const struct ltv_design *design, struct ltv_net **ne
     const struct ltv_features *features = design->features;
     struct ltv_net *made = calloc(1, sizeof *made);
     if (made == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     made->features = features->count;
     made->width = made->inputs = design->width;
@@ -120,7 +117,7 @@ static enum mi_status shape(const struct ltv_design *design, struct ltv_net **ne
     made->third_bias = take(made, OUTPUTS);
     if (!good) {
         ltv_net_free(made);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     *net = made;
     return MI_OK;
@@ -403,7 +400,7 @@ static enum mi_status training_init(struct training *t, uint64_t seed, struct mi
     t->random = gsl_rng_alloc(gsl_rng_mt19937);
     if (t->w == NULL || t->best == NULL || t->gradient == NULL || t->first == NULL || t->second == NULL ||
         t->memory == NULL || t->order == NULL || t->random == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     gsl_rng_set(t->random, (unsigned long)(seed & 0xffffffffu) ^ 0x9e37u);
     t->pass = pass_in(t->net, t->memory);
@@ -428,7 +425,7 @@ static enum mi_status make_room(struct ltv_net *net, size_t count, struct mi_err
     net->count = count;
     net->weights = malloc(count * net->size * sizeof *net->weights);
     net->workspace = malloc(pass_size(net) * sizeof *net->workspace);
-    return net->weights != NULL && net->workspace != NULL ? MI_OK : no_memory(error);
+    return net->weights != NULL && net->workspace != NULL ? MI_OK : mi_no_memory(error);
 }
 
 enum mi_status ltv_net_fit(const struct ltv_design *design, const struct ltv_linear *linear,

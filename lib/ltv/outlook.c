@@ -3,6 +3,7 @@
  * The distribution of a user's value around its prediction.
  */
 #include "ltv/outlook.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,10 +20,6 @@ enum {
 };
 
 const double ltv_levels[LTV_LEVELS] = {0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 void ltv_outlook_clear(struct ltv_outlook *outlook) {
     free(outlook->bins);
@@ -255,7 +252,7 @@ enum mi_status ltv_outlook_fit(const double *mean, const double *paying, const d
     }
     free(f.users);
     free(f.room);
-    return good ? MI_OK : no_memory(error);
+    return good ? MI_OK : mi_no_memory(error);
 }
 
 /* The probability of a set that is to hold `level`, between those that were fitted. */
@@ -331,7 +328,7 @@ enum mi_status ltv_outlook_read(const json_t *array, struct ltv_outlook *outlook
     outlook->count = count;
     outlook->bins = calloc(count, sizeof *outlook->bins);
     if (outlook->bins == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < count; i++) {
         const json_t *object = json_array_get(array, i);

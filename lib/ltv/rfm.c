@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "mi.h"
 
 struct transaction {
@@ -27,14 +28,10 @@ struct mi_rfm {
     struct mi_rfm_summary summary;
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status mi_rfm_new(const struct mi_rfm_options *options, struct mi_rfm **rfm, struct mi_error *error) {
     struct mi_rfm *new = calloc(1, sizeof *new);
     if (new == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     new->options = *options;
     new->newest = MI_DATE_MISSING;
@@ -72,7 +69,7 @@ static enum mi_status find_customer(struct mi_rfm *rfm, struct mi_text id, size_
         size_t capacity = rfm->sums_capacity + rfm->sums_capacity / 2 + 1024;
         struct mi_rfm_sums *wider = realloc(rfm->sums, capacity * sizeof *wider);
         if (wider == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         rfm->sums = wider;
         rfm->sums_capacity = capacity;
@@ -104,7 +101,7 @@ enum mi_status mi_rfm_add(struct mi_rfm *rfm, struct mi_text customer_id, int32_
         size_t capacity = rfm->log_capacity + rfm->log_capacity / 2 + 4096;
         struct transaction *wider = realloc(rfm->log, capacity * sizeof *wider);
         if (wider == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         rfm->log = wider;
         rfm->log_capacity = capacity;
@@ -248,7 +245,7 @@ static enum mi_status sum_log(struct mi_rfm *rfm, struct mi_error *error) {
     struct transaction *sorted = starts != NULL ? collect(rfm, starts) : NULL;
     free(rfm->log);
     rfm->log = NULL;
-    enum mi_status status = sorted != NULL ? MI_OK : no_memory(error);
+    enum mi_status status = sorted != NULL ? MI_OK : mi_no_memory(error);
     for (size_t i = 0; i < customers && status == MI_OK; i++) {
         struct mi_rfm_sums sums = {.first = MI_DATE_MISSING, .last = MI_DATE_MISSING};
         sum_customer(rfm, sorted + starts[i], starts[i + 1] - starts[i], &sums);
@@ -285,7 +282,7 @@ static enum mi_status sort_ids(struct mi_rfm *rfm, struct mi_error *error) {
     rfm->order = malloc((count + 1) * sizeof *rfm->order);
     if (names == NULL || rfm->order == NULL) {
         free(names);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     for (size_t i = 0; i < count; i++) {
         struct mi_text id = mi_index_text(rfm->customers, i);

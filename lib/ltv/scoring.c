@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "ltv/ensemble.h"
 
 #define DRIFTED 0.25 /* population stability index */
@@ -15,10 +16,6 @@ enum {
     DRIFT_EVERY = 64, /* after these one in so many */
     NAMED_MOST = 5
 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 const char *mi_ltv_ensemble_target(const struct mi_ltv_ensemble *ensemble) {
     return ensemble->target;
@@ -78,7 +75,7 @@ enum mi_status mi_ltv_ensemble_open(struct mi_ltv_ensemble *ensemble, struct mi_
     ensemble->unseen = calloc(count, sizeof *ensemble->unseen);
     ensemble->rows = ensemble->filled = 0;
     if (ensemble->columns == NULL || ensemble->unseen == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     enum mi_status status = ltv_drift_init(&ensemble->drift, count, error);
     return status == MI_OK ? find_columns(ensemble, reader, notes, error) : status;
@@ -93,12 +90,12 @@ static enum mi_status make_room(struct mi_ltv_ensemble *ensemble, struct mi_erro
     size_t room = ensemble->room == 0 ? 256 : ensemble->room * 2;
     float *codes = realloc(ensemble->codes, room * ensemble->features.count * sizeof *codes);
     if (codes == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     ensemble->codes = codes;
     struct ltv_value *values = realloc(ensemble->values, room * LTV_MEMBERS * sizeof *values);
     if (values == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     ensemble->values = values;
     ensemble->room = room;
@@ -228,7 +225,7 @@ enum mi_status mi_ltv_ensemble_explain(struct mi_ltv_ensemble *ensemble, size_t 
     float *contributions =
         malloc((ensemble->filled > 0 ? ensemble->filled : 1) * count * sizeof *contributions);
     if (contributions == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     enum mi_status status = ltv_learner_explain(&ensemble->learner, ensemble->codes, ensemble->filled, share,
                                                 contributions, error);

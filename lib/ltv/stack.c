@@ -3,6 +3,7 @@
  * Scores of predictions, and stacking weights.
  */
 #include "ltv/stack.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,10 +17,6 @@
 #define KNEE          0.95 /* share of predictions below the knee */
 #define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled */
 enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 struct pair {
     double key, value;
@@ -82,7 +79,7 @@ enum mi_status ltv_score_of(const double *predicted, const double *actual, size_
                             struct ltv_score *score, struct mi_error *error) {
     struct pair *pairs = malloc((count > 0 ? count : 1) * sizeof *pairs);
     if (pairs == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     *score = score_with(predicted, actual, count, pairs, perfect_gain(actual, count, pairs));
     free(pairs);
@@ -297,7 +294,7 @@ enum mi_status ltv_stack_fit(const double *predictions, size_t members, size_t t
     if (sample == NULL || pairs == NULL) {
         free(sample);
         free(pairs);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     double *outcome = sample + kept * members;
     for (size_t i = 0; i < kept; i++) {

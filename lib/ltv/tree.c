@@ -3,6 +3,7 @@
  * The hierarchy of segments: its nodes, and exact inference in two passes.
  */
 #include "ltv/tree.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,10 +19,6 @@
 #define SETTLE_MOST      100
 #define SETTLE_TOLERANCE 1e-9
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status ltv_tree_init(struct ltv_tree *tree, size_t levels, struct mi_error *error) {
     *tree = (struct ltv_tree){.levels = levels, .capacity = 64};
     enum mi_status status = mi_index_new(&tree->names, error);
@@ -31,7 +28,7 @@ enum mi_status ltv_tree_init(struct ltv_tree *tree, size_t levels, struct mi_err
     tree->nodes = calloc(tree->capacity, sizeof *tree->nodes);
     if (tree->nodes == NULL) {
         ltv_tree_clear(tree);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     tree->count = 1;
     return MI_OK;
@@ -56,7 +53,7 @@ static enum mi_status add_node(struct ltv_tree *tree, size_t parent, struct mi_e
     if (tree->count == tree->capacity) {
         struct ltv_node *nodes = realloc(tree->nodes, 2 * tree->capacity * sizeof *nodes);
         if (nodes == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         tree->nodes = nodes;
         tree->capacity *= 2;
@@ -72,7 +69,7 @@ enum mi_status ltv_tree_leaf(struct ltv_tree *tree, const struct mi_text *values
         size_t number;
         bool added;
         if (!child_name(&tree->name, at, values[level])) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         enum mi_status status = mi_index_add(tree->names, (struct mi_text){tree->name.data, tree->name.size},
                                              &number, &added, error);
@@ -93,7 +90,7 @@ enum mi_status ltv_tree_find(struct ltv_tree *tree, const struct mi_text *values
     size_t at = 0;
     for (size_t level = 0; level < tree->levels; level++) {
         if (!child_name(&tree->name, at, values[level])) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
         size_t number = mi_index_find(tree->names, (struct mi_text){tree->name.data, tree->name.size});
         if (number == SIZE_MAX) {

@@ -3,6 +3,7 @@
  * Gradient-boosted trees by the XGBoost C API.
  */
 #include "num/boost.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -34,10 +35,6 @@ static void start(void) {
     pthread_once(&once, silence);
 }
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* XGBoost's message: the first line without the time and place before it; the rest is a stack trace. */
 static enum mi_status fault(enum mi_status code, struct mi_error *error) {
     const char *text = XGBGetLastError();
@@ -47,7 +44,7 @@ static enum mi_status fault(enum mi_status code, struct mi_error *error) {
     }
     message = text[0] == '[' && message != NULL ? message + 2 : text;
     if (strstr(text, "bad_alloc") != NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     return mi_error_set(error, code, "XGBoost: %.*s", (int)strcspn(message, "\n"), message);
 }
@@ -161,7 +158,7 @@ static enum mi_status set_names(const struct training *training, struct mi_error
     }
     const char **names = malloc(data->columns * sizeof *names);
     if (names == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     memcpy(names, data->names, data->columns * sizeof *names);
     int failed = XGBoosterSetStrFeatureInfo(training->handle, "feature_name", names, data->columns);
@@ -283,7 +280,7 @@ static enum mi_status train(struct training *training, struct mi_error *error) {
         training->first = malloc(training->data->rows * sizeof *training->first);
         training->second = malloc(training->data->rows * sizeof *training->second);
         if (training->first == NULL || training->second == NULL) {
-            return no_memory(error);
+            return mi_no_memory(error);
         }
     }
     size_t count = training->validation != NULL ? 2 : 1;
@@ -319,7 +316,7 @@ static enum mi_status wrap(BoosterHandle handle, size_t columns, struct mi_boost
     }
     *boost = malloc(sizeof **boost);
     if (*boost == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     **boost = (struct mi_boost){.handle = handle, .columns = columns, .rounds = (unsigned)rounds};
     return MI_OK;
@@ -447,7 +444,7 @@ enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, str
         size--;
     }
     mi_buffer_append(out, text, size);
-    return out->failed ? no_memory(error) : MI_OK;
+    return out->failed ? mi_no_memory(error) : MI_OK;
 }
 
 static enum mi_status check_names(BoosterHandle handle, const char *const *names, size_t columns,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "optimize/branch.h"
 #include "optimize/limited.h"
 #include "optimize/limits.h"
@@ -35,10 +36,6 @@ struct run {
     struct mi_allocation *allocation;
     struct mi_error *error;
 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 /* The unit that budgets are rounded to. */
 static double unit_of(const struct run *run) {
@@ -79,7 +76,7 @@ static enum mi_status maximise_terms(struct run *run, double t, double *spend, d
     }
     if (status == MI_NO)
         return mi_error_set(run->error, MI_NO, "the limits leave no allocation");
-    return status ? no_memory(run->error) : MI_OK;
+    return status ? mi_no_memory(run->error) : MI_OK;
 }
 
 /* The least that the denominator of a ratio can be. */
@@ -233,11 +230,11 @@ static enum mi_status round_off(struct run *run) {
                                               "no allocation in steps of %.15g keeps to min_budget, "
                                               "max_budget and the budget",
                                               run->problem->step)
-               : status        ? no_memory(run->error)
+               : status        ? mi_no_memory(run->error)
                                : MI_OK;
     }
     return limits_round(&run->limits, allocation->spend, gain_of, &context, &allocation->total)
-               ? no_memory(run->error)
+               ? mi_no_memory(run->error)
                : MI_OK;
 }
 
@@ -318,7 +315,7 @@ static enum mi_status finish(struct run *run) {
     if (status)
         return status;
     if (run->problem->limit_count == 0 && ties_settle(run->problem, allocation->spend))
-        return no_memory(run->error);
+        return mi_no_memory(run->error);
     if (run->limited || run->problem->step > 0)
         allocation->total = total_of(run);
     double tolerance = BINDING_RELATIVE * fmax(1, limits->budget);
@@ -369,7 +366,7 @@ static enum mi_status allocate(struct run *run) {
     run->row_prices = calloc(problem->limit_count + 1, sizeof *run->row_prices);
     if (!run->terms || !run->trial || !run->allocation->spend || !run->allocation->binding ||
         !run->allocation->limit_binding || !run->allocation->limits || !run->row_prices)
-        return no_memory(run->error);
+        return mi_no_memory(run->error);
     start_equal(run, run->allocation->spend);
     enum mi_status status = rows_new(&run->rows, problem, &run->limits, run->error);
     run->limited = run->rows.count > 0 || run->rows.gaps || problem->calm > 0 || problem->limit_count > 0 ||

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "optimize/rows.h"
 
 #define SUM_RELATIVE 1e-11 /* rounding of the sums of a row */
@@ -16,10 +17,6 @@ size_t limit_member(const struct mi_allocation_limit *limit, size_t number) {
 size_t limit_member_count(const struct mi_allocation_problem *problem,
                           const struct mi_allocation_limit *limit) {
     return limit->members ? limit->member_count : problem->count;
-}
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
 }
 
 static const char *kind_names[] = {"spend", "share", "roas", "cpa", "users"};
@@ -151,7 +148,7 @@ static enum mi_status make_rows(struct rows *rows, const struct mi_allocation_pr
         fill_entries(rows, problem, next);
     bool made = next && rows->entries;
     free(next);
-    return made ? MI_OK : no_memory(error);
+    return made ? MI_OK : mi_no_memory(error);
 }
 
 enum mi_status rows_new(struct rows *rows, const struct mi_allocation_problem *problem,
@@ -164,7 +161,7 @@ enum mi_status rows_new(struct rows *rows, const struct mi_allocation_problem *p
     rows->start = calloc(count + 2, sizeof *rows->start);
     rows->domains = calloc(count + 1, sizeof *rows->domains);
     if (!rows->limit || !rows->b || !rows->tolerance || !rows->start || !rows->domains)
-        return no_memory(error);
+        return mi_no_memory(error);
     for (size_t i = 0; i < count; i++) {
         double low = problem->campaigns[i].or_nothing ? problem->campaigns[i].min_budget : limits->low[i];
         struct domain all = domain_interval(0, limits->high[i]);

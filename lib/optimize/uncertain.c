@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "optimize/limits.h"
 #include "optimize/objective.h"
 #include "optimize/table.h"
@@ -28,10 +29,6 @@ struct work {
     double *high, *weights, *worst, *values;
     struct mi_error *error;
 };
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
 
 static enum mi_status check(const struct mi_allocation_problem *problem,
                             const struct mi_uncertainty *uncertainty, enum mi_risk_measure measure,
@@ -68,7 +65,7 @@ static enum mi_status open_work(struct work *w, struct mi_error *error) {
     w->worst = calloc(draws, sizeof *w->worst);
     w->values = calloc(2 * draws, sizeof *w->values);
     if (!status && (!w->shares || !w->high || !w->weights || !w->worst || !w->values))
-        status = no_memory(error);
+        status = mi_no_memory(error);
     for (size_t i = 0; i < n && !status; i++) {
         w->high[i] = fmax(limits.high[i], 1e-6);
         w->shares[i] = problem->campaigns[i];
@@ -272,7 +269,7 @@ static enum mi_status choose(struct work *w, const struct mi_allocation *rest, d
     size_t n = w->problem->count, count = 0;
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
     if (!candidates)
-        return no_memory(w->error);
+        return mi_no_memory(w->error);
     double equal = w->problem->budget / (double)(n ? n : 1);
     for (size_t i = 0; i < n; i++) {
         double target, spend = rest->spend[i];
@@ -361,7 +358,7 @@ enum mi_status mi_explore(const struct mi_allocation_problem *problem,
     }
     e.extra = calloc(problem->count + 1, sizeof *e.extra);
     e.information = calloc(problem->count + 1, sizeof *e.information);
-    status = e.extra && e.information ? explore(&w, share, &made, &e) : no_memory(error);
+    status = e.extra && e.information ? explore(&w, share, &made, &e) : mi_no_memory(error);
     close_work(&w);
     if (status) {
         mi_allocation_clear(&made);

@@ -18,10 +18,6 @@ enum mi_status mi_input_fault(const struct mi_reader *reader, uint64_t line, str
     return mi_error_set(error, code, "%s", text);
 }
 
-enum mi_status mi_no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- bytes ---- */
 
 static bool has_suspicious(const char *data, size_t size) {

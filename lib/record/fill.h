@@ -5,6 +5,7 @@
 #ifndef MI_RECORD_FILL_H
 #define MI_RECORD_FILL_H
 
+#include "base/memory.h"
 #include "record/batch.h"
 
 enum {
@@ -15,7 +16,6 @@ enum {
 /* An error about the input at a physical line (0: none). */
 enum mi_status mi_input_fault(const struct mi_reader *reader, uint64_t line, struct mi_error *error,
                               enum mi_status code, const char *text);
-enum mi_status mi_no_memory(struct mi_error *error);
 
 /* One read() into the buffer; sets `ended`. */
 enum mi_status mi_reader_read_more(struct mi_reader *reader, struct mi_error *error);

@@ -3,6 +3,7 @@
  * Model files: format, version, tool, kind and checksum.
  */
 #include "record/modelfile.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,10 +24,6 @@ static uint64_t hash_of(const char *text) {
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
     }
     return hash;
-}
-
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
 }
 
 /* The checksum of everything but the member "checksum", as 16 hexadecimal digits. */
@@ -62,7 +59,7 @@ enum mi_status mi_model_file_string(struct mi_buffer *out, struct mi_text text, 
     char *quoted = json_dumps(string, JSON_ENCODE_ANY);
     json_decref(string);
     if (quoted == NULL) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     mi_buffer_string(out, quoted);
     free(quoted);
@@ -95,18 +92,18 @@ static enum mi_status seal(struct mi_buffer *out, struct mi_error *error) {
     size_t size = out->size;
     mi_buffer_string(out, "}");
     if (out->failed) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     json_error_t problem;
     json_t *root = json_loadb(out->data, out->size, JSON_RULES, &problem);
     bool done = root != NULL && checksum_of(root, checksum);
     json_decref(root);
     if (!done) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     out->size = size;
     mi_buffer_print(out, ",\n \"checksum\": \"%s\"}\n", checksum);
-    return out->failed ? no_memory(error) : MI_OK;
+    return out->failed ? mi_no_memory(error) : MI_OK;
 }
 
 enum mi_status mi_model_file_end(struct mi_buffer *out, const char *path, struct mi_error *error) {
@@ -173,7 +170,7 @@ static enum mi_status check_file(json_t *root, const char *tool, struct mi_error
     }
     char checksum[17];
     if (!checksum_of(root, checksum)) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     if (!is(root, "checksum", checksum)) {
         return mi_error_set(error, MI_BAD_INPUT,
@@ -192,7 +189,7 @@ static enum mi_status load(struct mi_text content, const char *tool, json_t **ro
         return check_file(*root, tool, error);
     }
     if (json_error_code(&problem) == json_error_out_of_memory) {
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     mi_error_set(error, MI_BAD_INPUT, "not JSON: %s", problem.text);
     if (error != NULL) {
@@ -214,7 +211,7 @@ enum mi_status mi_model_file_parse(struct mi_text content, const char *name, con
     struct mi_model_file *new = calloc(1, sizeof *new);
     if (new == NULL || (new->path = mi_text_copy(mi_text_of(name))) == NULL) {
         mi_model_file_free(new);
-        return no_memory(error);
+        return mi_no_memory(error);
     }
     enum mi_status status = mi_model_file_blame(new, load(content, tool, &new->root, error), error);
     if (status != MI_OK) {
