@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "mi.h"
 
 struct entry {
@@ -32,16 +33,14 @@ struct mi_index {
 
 /* FNV-1a over eight bytes at a time, then mixed: ids are short and alike. */
 static uint64_t hash_of(const char *data, size_t size) {
-    uint64_t hash = 0xcbf29ce484222325u ^ size;
+    uint64_t hash = MI_HASH_START ^ size;
     for (; size >= 8; data += 8, size -= 8) {
         uint64_t word;
         memcpy(&word, data, 8);
         hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 32;
     }
-    for (; size > 0; data++, size--) {
-        hash = (hash ^ (unsigned char)*data) * 0x100000001b3u;
-    }
+    hash = mi_hash(hash, data, size);
     hash ^= hash >> 29;
     hash *= 0xbf58476d1ce4e5b9u;
     return hash ^ hash >> 32;

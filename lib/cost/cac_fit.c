@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "cost/cac.h"
 
@@ -96,18 +97,11 @@ static enum mi_status copy_values(struct mi_cac_fit *fit, const struct mi_text *
     return MI_OK;
 }
 
-/* FNV-1a over what the row says. */
 static void take_fingerprint(struct mi_cac_fit *fit, const struct mi_cac_row *row) {
-    uint64_t hash = fit->fingerprint != 0 ? fit->fingerprint : 0xcbf29ce484222325u;
     const double numbers[] = {row->date, row->costs, row->customers};
-    const unsigned char *bytes = (const unsigned char *)numbers;
-    for (size_t i = 0; i < sizeof numbers; i++) {
-        hash = (hash ^ bytes[i]) * 0x100000001b3u;
-    }
-    for (size_t i = 0; i < row->campaign_id.size; i++) {
-        hash = (hash ^ (unsigned char)row->campaign_id.data[i]) * 0x100000001b3u;
-    }
-    fit->fingerprint = hash;
+    uint64_t hash = fit->fingerprint != 0 ? fit->fingerprint : MI_HASH_START;
+    hash = mi_hash(hash, numbers, sizeof numbers);
+    fit->fingerprint = mi_hash(hash, row->campaign_id.data, row->campaign_id.size);
 }
 
 enum mi_status mi_cac_fit_add(struct mi_cac_fit *fit, const struct mi_cac_row *row, struct mi_error *error) {

@@ -13,8 +13,8 @@
 
 #include <gsl/gsl_eigen.h>
 
+#include "base/hash.h"
 #include "ltv/btydmodel.h"
-#include "ltv/hash.h"
 
 #define POINTS     8    /* of the parameters */
 #define SHIFT_MOST 1.5  /* of a logarithm: beyond it the estimates' distribution is not what is known */
@@ -437,7 +437,7 @@ enum mi_status mi_btyd_predict(struct mi_btyd_predictor *predictor, const struct
                                bool *known, struct mi_error *error) {
     (void)error;
     const double cells[4] = {customer->frequency, customer->recency, customer->T, customer->monetary_value};
-    uint64_t key = ltv_hash(LTV_HASH_START, cells, sizeof cells);
+    uint64_t key = mi_hash(MI_HASH_START, cells, sizeof cells);
     struct remembered *entry = &predictor->cache[(key ^ key >> 32) % CACHE];
     bool cached = predictor->model->covariate_count == 0;
     if (cached && entry->used && entry->key == key &&

@@ -3,13 +3,13 @@
  * Customers row by row, and as a fit wants them.
  */
 #include "ltv/customers.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ltv/hash.h"
 
 enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_count,
                                 struct mi_customers **customers, struct mi_error *error) {
@@ -302,7 +302,7 @@ enum mi_status mi_customers_add(struct mi_customers *customers, const struct mi_
     row.group = row.x;
     double cells[4] = {customer->frequency, customer->recency, customer->T,
                        isnan(customer->monetary_value) ? -1 : customer->monetary_value};
-    customers->fingerprint += ltv_hash(LTV_HASH_START, cells, sizeof cells);
+    customers->fingerprint += mi_hash(MI_HASH_START, cells, sizeof cells);
     return MI_OK;
 }
 

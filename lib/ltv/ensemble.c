@@ -3,6 +3,7 @@
  * Fit of the ensemble: folds, out-of-fold predictions, weights, the distribution, what was held out.
  */
 #include "ltv/ensemble.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -12,7 +13,6 @@
 
 #include <gsl/gsl_randist.h>
 
-#include "ltv/hash.h"
 
 enum {
     FOLDS = 5,
@@ -565,9 +565,9 @@ static enum mi_status combine(struct fitting *f, struct mi_error *error) {
 /* ---- the whole ---- */
 
 static uint64_t fingerprint(const struct fitting *f) {
-    uint64_t hash = LTV_HASH_START;
-    hash = ltv_hash(hash, f->codes, f->rows * f->ensemble->features.count * sizeof *f->codes);
-    return ltv_hash(hash, f->target, f->rows * sizeof *f->target);
+    uint64_t hash = MI_HASH_START;
+    hash = mi_hash(hash, f->codes, f->rows * f->ensemble->features.count * sizeof *f->codes);
+    return mi_hash(hash, f->target, f->rows * sizeof *f->target);
 }
 
 static enum mi_status fit(struct fitting *f, struct mi_reader *reader, const struct mi_batch *users,

@@ -5,13 +5,13 @@
  * dates move on.
  */
 #include "ltv/history.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ltv/hash.h"
 
 #define SWEEP_LEAST 4096
 
@@ -228,8 +228,8 @@ static uint64_t hash_row(const struct mi_ltv_history *history, const struct mi_l
         double users, mean, sd;
         int64_t day;
     } cells = {row->users, row->mean, isnan(row->sd) ? -1 : row->sd, row->installed};
-    uint64_t hash = ltv_hash(LTV_HASH_START, history->name.data, history->name.size);
-    return ltv_hash(hash, &cells, sizeof cells);
+    uint64_t hash = mi_hash(MI_HASH_START, history->name.data, history->name.size);
+    return mi_hash(hash, &cells, sizeof cells);
 }
 
 /* Which fold the row is in: SplitMix64 (Steele, Lea, Flood 2014) of its number. */

@@ -3,6 +3,7 @@
  * Model files: format, version, tool, kind and checksum.
  */
 #include "record/modelfile.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -17,15 +18,6 @@
 #define FILE_MOST      ((size_t)1 << 30)
 #define JSON_RULES     (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(const char *text) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 /* The checksum of everything but the member "checksum", as 16 hexadecimal digits. */
 static bool checksum_of(json_t *root, char out[17]) {
     json_t *rest = json_copy(root);
@@ -38,7 +30,7 @@ static bool checksum_of(json_t *root, char out[17]) {
     if (text == NULL) {
         return false;
     }
-    snprintf(out, 17, "%016llx", (unsigned long long)hash_of(text));
+    snprintf(out, 17, "%016llx", (unsigned long long)mi_hash(MI_HASH_START, text, strlen(text)));
     free(text);
     return true;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "mi.h"
 #include "scenario/draws.h"
 
@@ -66,9 +67,7 @@ enum mi_status mi_covariance_check(const struct mi_curve *curve, const double *t
 }
 
 uint64_t draws_seed(uint64_t seed, struct mi_text name) {
-    uint64_t hash = 14695981039346656037U ^ (seed * 0x9E3779B97F4A7C15U);
-    for (size_t i = 0; i < name.size; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * 1099511628211U;
+    uint64_t hash = mi_hash(MI_HASH_START ^ (seed * 0x9E3779B97F4A7C15U), name.data, name.size);
     hash ^= hash >> 31;
     hash *= 0xBF58476D1CE4E5B9U;
     hash ^= hash >> 29;
