@@ -3,6 +3,7 @@
  * mi-cpa fit: curves from daily rows.
  */
 #include "cpa/cpa.h"
+#include "cpa/plot.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 static struct {
     unsigned family, duplicates;
-    const char *attributes, *pool_by, *covariates, *new_campaigns;
+    const char *attributes, *pool_by, *covariates, *new_campaigns, *plot;
 } fit_options;
 
 enum {
@@ -67,6 +68,12 @@ const struct option_spec fit_table[] = {
      .argument = "WHAT",
      .help = "two rows of a campaign and date are an error, or are added up",
      .otherwise = "error"},
+    {.name = "plot",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.plot,
+     .argument = "DIR",
+     .help = "a picture of each campaign there (SVG: days, curve, band, current and best\n"
+             "spend), and index.html with all of them"},
     {.name = NULL},
 };
 
@@ -99,6 +106,8 @@ struct fit {
     struct mi_index *attribute_ids;
     char *currency; /* of the first row */
     size_t id, date, spend, users, money, covariates[COVARIATES_MOST], covariate_count;
+    struct plot plot;
+    size_t ltv[2], rate[2]; /* columns of the stream and of the attributes */
     size_t rows_without_attributes;
 };
 
@@ -179,6 +188,36 @@ static enum mi_status add_covariates(struct fit *f, const struct mi_batch *batch
     return status || f->covariate_count == 0
                ? status
                : mi_curve_fit_covariates(f->fit, id, values, f->covariate_count, error);
+}
+
+/* For the pictures: what a user is worth and what spend costs, where a table says it. */
+static enum mi_status open_plot(struct fit *f, struct mi_error *error) {
+    struct mi_reader *const readers[2] = {f->stream.reader, f->attributes};
+    enum mi_status status = plot_open(&f->plot, fit_options.plot, error);
+    for (size_t i = 0; i < 2; i++) {
+        f->ltv[i] = f->rate[i] = MI_NO_COLUMN;
+        if (!status && readers[i])
+            status = mi_reader_column(readers[i], "predicted_ltv", false, &f->ltv[i], error);
+        if (!status && readers[i])
+            status = mi_reader_column(readers[i], "cost_rate", false, &f->rate[i], error);
+    }
+    return status;
+}
+
+static enum mi_status plot_row(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
+                               int32_t date, double spend, double users, struct mi_error *error) {
+    double ltv[2] = {NAN, NAN}, rate[2] = {NAN, NAN};
+    size_t there = f->attribute_ids ? mi_index_find(f->attribute_ids, id) : SIZE_MAX;
+    enum mi_status status = mi_batch_number(batch, row, f->ltv[0], MI_MONEY, &ltv[0], error);
+    if (!status)
+        status = mi_batch_number(batch, row, f->rate[0], MI_MONEY, &rate[0], error);
+    if (!status && there != SIZE_MAX)
+        status = mi_batch_number(f->attribute_batch, there, f->ltv[1], MI_MONEY, &ltv[1], error);
+    if (!status && there != SIZE_MAX)
+        status = mi_batch_number(f->attribute_batch, there, f->rate[1], MI_MONEY, &rate[1], error);
+    return status ? status
+                  : plot_add(&f->plot, id, date, spend, users, isnan(ltv[0]) ? ltv[1] : ltv[0],
+                             isnan(rate[0]) ? rate[1] : rate[0], error);
 }
 
 /* Campaigns without days: their attributes are in the file. */
@@ -269,7 +308,10 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         return mi_batch_fault(batch, row, f->id, error, "%s", reason.text);
     if (status)
         return mi_error_set(error, status, "%s", reason.text);
-    status = add_covariates(f, batch, row, id, error);
+    if (f->plot.folder)
+        status = plot_row(f, batch, row, id, date, spend, users, error);
+    if (!status)
+        status = add_covariates(f, batch, row, id, error);
     return !status && f->group_count > 0 ? add_group(f, batch, row, id, error) : status;
 }
 
@@ -374,17 +416,27 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < OUT_COLUMNS && !status; i++)
         status = mi_writer_column(writer, out_names[i], &slots[i], error);
+    if (f->plot.folder)
+        plot_sort(&f->plot);
+    f->plot.currency = f->currency;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
+        bool pooled = i + 1 == mi_curve_fit_count(f->fit);
         mi_curve_fit_row(f->fit, i, &row);
-        if (row.note[0] && i + 1 == mi_curve_fit_count(f->fit))
+        if (common.verbose && !pooled)
+            spark_say(&row);
+        if (f->plot.folder && !pooled)
+            status = plot_campaign(&f->plot, &row, error);
+        if (status)
+            break;
+        if (row.note[0] && pooled)
             detail("%s: %s", mi_curve_family_name(row.curve.family), row.note);
         else if (row.note[0])
             detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
                    row.note);
         status = write_fitted(&row, writer, slots, error);
     }
-    return status;
+    return !status && f->plot.folder ? plot_index(&f->plot, error) : status;
 }
 
 /* ---- fit: run ---- */
@@ -430,6 +482,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
         status = fit_columns(f, error);
     if (!status)
         status = open_groups(f, error);
+    if (!status && fit_options.plot)
+        status = open_plot(f, error);
     if (!status)
         status = open_fit(f, error);
     if (!status)
@@ -453,6 +507,7 @@ enum mi_status run_fit(struct mi_error *error) {
     status = stream_close(&f.stream, status, error);
     for (size_t i = 0; i < f.group_count; i++)
         free(f.group_names[i]);
+    plot_free(&f.plot);
     free(f.currency);
     mi_curve_fit_free(f.fit);
     mi_index_free(f.attribute_ids);
