@@ -51,7 +51,7 @@ static enum mi_status read_limits(struct judge *judge, struct mi_error *error) {
     bool none = judge->options.limits.count == 1 && strcmp(judge->options.limits.items[0], JUDGE_NONE) == 0;
     judge->limits = calloc(judge->options.limits.count + 1, sizeof *judge->limits);
     if (judge->limits == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     if (judge->options.limits.count == 0)
         return add_limit(judge, JUDGE_LIMIT, false, error);
     enum mi_status status = MI_OK;
@@ -67,7 +67,7 @@ static enum mi_status add_group(struct judge *judge, struct mi_error *error) {
         size_t capacity = judge->group_capacity > 0 ? 2 * judge->group_capacity : 16;
         struct judge_group *groups = realloc(judge->groups, capacity * sizeof *groups);
         if (groups == NULL)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         judge->groups = groups;
         judge->group_capacity = capacity;
     }
@@ -85,7 +85,7 @@ static enum mi_status make_results(struct judge *judge, struct mi_error *error) 
     size_t count = judge->metric_count * judge->group_count;
     judge->results = calloc(count, sizeof *judge->results);
     if (judge->results == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     judge->result_count = count;
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < count && !status; i++) {
@@ -270,7 +270,7 @@ static enum mi_status check_baseline(const struct judge *judge, size_t *broken, 
     enum mi_status status = baseline_open(&baseline, judge->options.baseline, judge->options.by, error);
     if (!status)
         status = changes && owners ? find_changes(judge, &baseline, changes, owners, broken, error)
-                                   : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+                                   : no_memory(error);
     baseline_close(&baseline);
     free(changes);
     free(owners);

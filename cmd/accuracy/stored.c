@@ -252,7 +252,7 @@ static enum mi_status take_champion(void *context, const struct mi_stored_predic
         size_t capacity = 2 * number + 64;
         double *losses = realloc(duelling->losses, capacity * sizeof *losses);
         if (!losses)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         duelling->losses = losses;
         duelling->capacity = capacity;
     }

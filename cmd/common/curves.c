@@ -64,7 +64,7 @@ enum mi_status curve_table_read(struct curve_table *table, const char *path, str
     table->pooled = mi_index_find(table->ids, mi_text_of("*"));
     table->curves = calloc(mi_batch_rows(table->batch) + 1, sizeof *table->curves);
     if (!table->curves)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t row = 0; row < mi_batch_rows(table->batch) && !status; row++)
         status = read_row(table, row, curve, error);
     return status;
@@ -105,8 +105,7 @@ enum mi_status curve_columns_open(struct curve_columns *columns, const struct cu
             mi_text_equal(name, mi_text_of("curve_cov")))
             continue;
         char *copy = mi_text_copy(name);
-        status =
-            copy ? carry(columns, stream, copy, error) : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = copy ? carry(columns, stream, copy, error) : no_memory(error);
         free(copy);
     }
     return status;

@@ -81,6 +81,9 @@ void detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The notes to hand to the library: each line goes to note(). */
 struct mi_notes common_notes(void);
 
+/* Memory that is not there: fills *error, returns MI_NO_MEMORY. */
+enum mi_status no_memory(struct mi_error *error);
+
 /* How the input and joined tables are read by the common options. */
 struct mi_reader_options common_reading(void);
 

@@ -99,7 +99,7 @@ static enum mi_status parse_levels(const char *list, struct levels *levels, stru
         most += *at == ',';
     levels->items = calloc(most, sizeof *levels->items);
     if (!levels->items)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (const char *at = list;; at++) {
         size_t size = strcspn(at, ",");
         struct spend_level *level = &levels->items[levels->count++];
@@ -188,7 +188,7 @@ static enum mi_status open_levels(struct predict *p, struct mi_error *error) {
     if (!predict_options.at)
         status = parse_levels(list, &p->levels, error);
     p->spends = calloc(p->levels.count + 1, sizeof *p->spends);
-    return status || p->spends ? status : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    return status || p->spends ? status : no_memory(error);
 }
 
 /* ---- predict: rows ---- */
