@@ -1287,6 +1287,8 @@ struct mi_stored_prediction {
                       not known */
     double
         actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
+    double actual_least; /* with outcomes, of a cpa: where money was spent on its days and nobody came, what
+                            was spent: the CPA that one user would have made, which it is above; else NaN */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,
