@@ -44,9 +44,10 @@ static enum mi_status read_row(struct curve_table *table, size_t row, size_t col
                   : mi_batch_number(table->batch, row, table->spend_max, MI_MONEY, &spend_max, error);
 }
 
-enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_error *error) {
+enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_text content,
+                                struct mi_error *error) {
     size_t id, curve;
-    enum mi_status status = table_open(path, &table->reader, &table->batch, error);
+    enum mi_status status = table_open_content(path, content, &table->reader, &table->batch, error);
     if (!status)
         status = mi_reader_column(table->reader, "campaign_id", true, &id, error);
     if (!status)

@@ -111,4 +111,9 @@ enum mi_status stream_each_row(struct stream *stream, row_function *row, void *c
 enum mi_status table_open(const char *path, struct mi_reader **reader, struct mi_batch **batch,
                           struct mi_error *error);
 
+/* The same, of bytes that are there already: `name` is for messages, `content` lives until mi_reader_close().
+ */
+enum mi_status table_open_content(const char *name, struct mi_text content, struct mi_reader **reader,
+                                  struct mi_batch **batch, struct mi_error *error);
+
 #endif
