@@ -201,7 +201,7 @@ static enum mi_status add_metric(struct work *work, const char *name, bool requi
 static enum mi_status metrics_given(struct work *work, struct mi_error *error) {
     work->metric_text = mi_text_copy(mi_text_of(options.metrics));
     if (work->metric_text == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     enum mi_status status = MI_OK;
     for (char *at = work->metric_text; at != NULL && !status;) {
         char *comma = strchr(at, ',');

@@ -122,7 +122,7 @@ static enum mi_status open_features(struct columns *columns, struct mi_reader *r
     columns->features = calloc(count + 1, sizeof *columns->features);
     columns->values = calloc(count + 1, sizeof *columns->values);
     if (!columns->features || !columns->values)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (; columns->feature_count < count && !status; columns->feature_count++) {
         size_t *column = &columns->features[columns->feature_count];
         status = mi_reader_column(reader, names[columns->feature_count], required, column, error);
@@ -244,7 +244,7 @@ static enum mi_status find_features(struct mi_reader *reader, struct names *name
     names->items = calloc(count + 1, sizeof *names->items);
     names->text = malloc(size);
     if (!names->items || !names->text)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     char *at = names->text;
     for (size_t i = 0; i < count; i++) {
         struct mi_text name = mi_reader_column_name(reader, i);
@@ -405,8 +405,7 @@ static enum mi_status make_room(struct predict *p, size_t rows, struct mi_error 
     p->from = calloc(rows, sizeof *p->from);
     p->values = calloc(rows * features, sizeof *p->values);
     p->capacity = rows;
-    return p->in && p->out && p->from && p->values ? MI_OK
-                                                   : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    return p->in && p->out && p->from && p->values ? MI_OK : no_memory(error);
 }
 
 /* Reads the rows of a batch; rejected ones are left out. */
@@ -478,7 +477,7 @@ static enum mi_status open_model_features(struct predict *p, struct mi_error *er
     size_t count = mi_cac_feature_count(p->model);
     const char **names = calloc(count + 1, sizeof *names);
     if (!names)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++)
         names[i] = mi_cac_feature(p->model, i);
     enum mi_status status = open_features(&p->columns, p->stream.reader, names, count, false, error);
@@ -543,7 +542,7 @@ static enum mi_status write_importance(const struct mi_cac_model *model, struct 
     size_t count = mi_cac_importance_count(model), name, share;
     struct share *shares = calloc(count + 1, sizeof *shares);
     if (!shares)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         shares[i].name = mi_cac_importance(model, i, &shares[i].share);
         shares[i].number = i;

@@ -214,7 +214,7 @@ static enum mi_status raise_alert(struct work *work, struct watched *watched, co
     struct mi_action action;
     char *causes = judge_causes(&work->list, watched, &work->rules, rule, &work->how, finding);
     if (!causes)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     say_finding(rule, finding, message, sizeof message);
     struct mi_alert alert = {
         .campaign = mi_text_of(watched->id),
@@ -339,7 +339,7 @@ static enum mi_status collect(void *context, const struct mi_alert *alert, struc
         telling->ids[telling->count++] = alert->id;
     }
     json_free(&json);
-    return line ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    return line ? MI_OK : no_memory(error);
 }
 
 /* Hands one alert to --exec, and keeps that it was taken. */

@@ -315,7 +315,7 @@ static enum mi_status state_problem(struct plan *plan, const struct mi_objective
         .solver = (enum mi_solver)o->solver,
     };
     if (!plan->shares || !plan->recommended || !plan->today)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         const struct campaign *c = &plan->campaigns.items[i];
         plan->shares[i] = (struct mi_allocation_campaign){.id = c->id,

@@ -252,7 +252,7 @@ static enum mi_status reoptimise(struct work *work, size_t scenario, struct mi_e
     struct mi_allocation allocation;
     struct mi_allocation_problem problem = {.campaigns = shares, .count = count, .at_most = true};
     if (!shares)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         const struct campaign *c = &work->campaigns.items[i];
         const struct mi_scenario *change = &work->changes[i * scenarios + scenario];
@@ -293,7 +293,7 @@ static enum mi_status compute_risk(struct work *work, struct mi_error *error) {
     size_t scenarios = work->scenarios.count, count = work->campaigns.count;
     struct mi_scenario *changes = malloc((count * scenarios + 1) * sizeof *changes);
     double *ones = malloc((count + 1) * sizeof *ones);
-    enum mi_status status = changes && ones ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = changes && ones ? MI_OK : no_memory(error);
     for (size_t i = 0; i < count && !status; i++)
         ones[i] = 1;
     for (size_t k = 0; k < count * scenarios && !status; k++) {
@@ -316,7 +316,7 @@ static enum mi_status compute(struct work *work, struct mi_error *error) {
     work->budgets = calloc(count + 1, sizeof *work->budgets);
     work->row = calloc(count + scenarios + 1, sizeof *work->row);
     if (!work->outcomes || !work->changes || !work->spends || !work->budgets || !work->row)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     enum mi_status status =
         scenarios_apply(&work->scenarios, &work->campaigns, work->output.stream.reader, work->changes, error);
     for (size_t i = 0; i < count && !status; i++) {

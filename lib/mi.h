@@ -161,10 +161,12 @@ struct mi_reader_options {
     enum mi_format format;
     const char *const *maps; /* "NEW=OLD": where a tool asks for NEW, OLD is read */
     size_t map_count;
-    unsigned *map_use;   /* NULL, or per map: enum mi_map_use is or-ed to it as tools ask */
-    const char *rejects; /* file that takes bad records, or NULL: a bad record is an error */
-    bool whole;          /* the first batch holds all rows and lives until mi_reader_close() */
-    size_t buffer_size;  /* bytes asked of read() at once; 0: the default. Tests make it tiny */
+    unsigned *map_use;      /* NULL, or per map: enum mi_map_use is or-ed to it as tools ask */
+    const char *rejects;    /* file that takes bad records, or NULL: a bad record is an error */
+    bool whole;             /* the first batch holds all rows and lives until mi_reader_close() */
+    size_t buffer_size;     /* bytes asked of read() at once; 0: the default. Tests make it tiny */
+    struct mi_text content; /* not missing: read instead of the file, whose path is only its name then; lives
+                               until mi_reader_close() */
     struct mi_notes notes;
 };
 
@@ -1287,6 +1289,8 @@ struct mi_stored_prediction {
                       not known */
     double
         actual_spend; /* with outcomes, where the prediction is for a spend: the mean a day; NaN: not known */
+    double actual_least; /* with outcomes, of a cpa: where money was spent on its days and nobody came, what
+                            was spent: the CPA that one user would have made, which it is above; else NaN */
 };
 
 typedef enum mi_status mi_store_prediction_visitor(void *context, const struct mi_stored_prediction *stored,

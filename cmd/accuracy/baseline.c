@@ -3,6 +3,7 @@
  * Reads an earlier output of mi-accuracy; see baseline.h.
  */
 #include "accuracy/baseline.h"
+#include "accuracy/judge.h"
 
 #include <stdio.h>
 
@@ -50,6 +51,13 @@ static enum mi_status is_about(const struct baseline *baseline, size_t row, stru
     *about = !status && mi_text_equal(text, metric) &&
              (mi_text_equal(by, group) || (by.data == NULL && group.size == 0));
     return status;
+}
+
+bool baseline_is_total(const struct baseline *baseline, size_t row) {
+    struct mi_text by;
+    return baseline->by == MI_NO_COLUMN ||
+           (mi_batch_text(baseline->batch, row, baseline->by, &by, NULL) == MI_OK &&
+            mi_text_equal(by, mi_text_of(JUDGE_TOTAL)));
 }
 
 /* The row about this metric and group; the number of rows where there is none. */

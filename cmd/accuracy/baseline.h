@@ -21,6 +21,9 @@ enum mi_status baseline_open(struct baseline *baseline, const char *path, const 
                              struct mi_error *error);
 void baseline_close(struct baseline *baseline);
 
+/* Whether a row is a metric's total. */
+bool baseline_is_total(const struct baseline *baseline, size_t row);
+
 /* Fills `changes`, one per figure, with the row about this metric and group and with `after`; *found says
  * whether there is such a row. Two of them are an error. */
 enum mi_status baseline_changes(const struct baseline *baseline, const char *metric, struct mi_text group,

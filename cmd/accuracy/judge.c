@@ -51,7 +51,7 @@ static enum mi_status read_limits(struct judge *judge, struct mi_error *error) {
     bool none = judge->options.limits.count == 1 && strcmp(judge->options.limits.items[0], JUDGE_NONE) == 0;
     judge->limits = calloc(judge->options.limits.count + 1, sizeof *judge->limits);
     if (judge->limits == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     if (judge->options.limits.count == 0)
         return add_limit(judge, JUDGE_LIMIT, false, error);
     enum mi_status status = MI_OK;
@@ -67,7 +67,7 @@ static enum mi_status add_group(struct judge *judge, struct mi_error *error) {
         size_t capacity = judge->group_capacity > 0 ? 2 * judge->group_capacity : 16;
         struct judge_group *groups = realloc(judge->groups, capacity * sizeof *groups);
         if (groups == NULL)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         judge->groups = groups;
         judge->group_capacity = capacity;
     }
@@ -85,7 +85,7 @@ static enum mi_status make_results(struct judge *judge, struct mi_error *error) 
     size_t count = judge->metric_count * judge->group_count;
     judge->results = calloc(count, sizeof *judge->results);
     if (judge->results == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     judge->result_count = count;
     enum mi_status status = MI_OK;
     for (size_t i = 0; i < count && !status; i++) {
@@ -235,6 +235,46 @@ static size_t say_changes(const struct judge *judge, const struct mi_accuracy_ch
     return broken;
 }
 
+/* Names the figures that were or are there but have no chance of being worse: one of the two runs lacks the
+ * figure, or its standard error. */
+static void say_not_compared(const struct judge *judge, const struct mi_accuracy_change *changes,
+                             const size_t *owners, size_t count) {
+    for (size_t owner = 0; owner < count / MI_FIGURE_COUNT; owner++) {
+        const struct judge_result *result = &judge->results[owners[owner]];
+        char names[256] = "", first[512];
+        size_t size = 0, missing = 0;
+        for (unsigned i = 0; i < MI_FIGURE_COUNT; i++) {
+            const struct mi_accuracy_change *change = &changes[owner * MI_FIGURE_COUNT + i];
+            if (!isnan(change->chance) || (isnan(change->before) && isnan(change->after)))
+                continue;
+            if (missing++ == 0)
+                name_result(judge, result, change->figure, first, sizeof first);
+            else
+                size += (size_t)snprintf(names + size, sizeof names - size, ", %s",
+                                         mi_figure_name(change->figure));
+        }
+        if (missing > 0)
+            note("not compared with the baseline, no value or standard error in one of the two: %s%s", first,
+                 names);
+    }
+}
+
+/* Says which metrics the baseline has that are not judged now. */
+static enum mi_status say_gone(const struct judge *judge, const struct baseline *baseline,
+                               struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t row = 0; row < mi_batch_rows(baseline->batch) && !status; row++) {
+        struct mi_text metric;
+        status = mi_batch_text(baseline->batch, row, baseline->metric, &metric, error);
+        bool judged = !!status;
+        for (size_t i = 0; i < judge->metric_count; i++)
+            judged |= mi_text_equal(metric, mi_text_of(judge->metrics[i]));
+        if (!judged && baseline_is_total(baseline, row))
+            note("the baseline has %.*s, which is not judged now", (int)metric.size, metric.data);
+    }
+    return status;
+}
+
 static enum mi_status find_changes(const struct judge *judge, const struct baseline *baseline,
                                    struct mi_accuracy_change *changes, size_t *owners, size_t *broken,
                                    struct mi_error *error) {
@@ -260,7 +300,8 @@ static enum mi_status find_changes(const struct judge *judge, const struct basel
     mi_accuracy_compare(changes, compared * MI_FIGURE_COUNT, judge->options.level,
                         judge->options.significance);
     *broken += say_changes(judge, changes, owners, compared * MI_FIGURE_COUNT);
-    return MI_OK;
+    say_not_compared(judge, changes, owners, compared * MI_FIGURE_COUNT);
+    return say_gone(judge, baseline, error);
 }
 
 static enum mi_status check_baseline(const struct judge *judge, size_t *broken, struct mi_error *error) {
@@ -270,7 +311,7 @@ static enum mi_status check_baseline(const struct judge *judge, size_t *broken, 
     enum mi_status status = baseline_open(&baseline, judge->options.baseline, judge->options.by, error);
     if (!status)
         status = changes && owners ? find_changes(judge, &baseline, changes, owners, broken, error)
-                                   : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+                                   : no_memory(error);
     baseline_close(&baseline);
     free(changes);
     free(owners);

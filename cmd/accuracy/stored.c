@@ -126,11 +126,19 @@ static bool is_at_spend(const struct stored_options *options, const struct mi_st
     return isnan(predicted) || isnan(actual) || fabs(actual - predicted) <= options->tolerance * predicted;
 }
 
+/* What came. A campaign that spent and won nobody has a CPA above what it spent: it counts with that, or as
+ * predicted where more was predicted, so that money which bought nothing is never left out. */
+static double outcome_of(const struct mi_stored_prediction *stored) {
+    bool nobody = isnan(stored->actual) && !isnan(stored->actual_least);
+    return nobody ? fmax(stored->actual_least, stored->prediction.value) : stored->actual;
+}
+
 struct judging {
     const struct stored_options *options;
     struct judge *judge;
     size_t metric;
     uint64_t elsewhere; /* predictions for another spend than came */
+    uint64_t nobody;    /* of a CPA, where money was spent and nobody came */
 };
 
 static enum mi_status add_stored(void *context, const struct mi_stored_prediction *stored,
@@ -149,9 +157,10 @@ static enum mi_status add_stored(void *context, const struct mi_stored_predictio
                                   .date = prediction->made,
                                   .horizon = prediction->horizon,
                                   .predicted = prediction->value,
-                                  .actual = stored->actual,
+                                  .actual = outcome_of(stored),
                                   .low = prediction->low,
                                   .high = prediction->high};
+    judging->nobody += due && isnan(stored->actual) && !isnan(row.actual);
     judge->any_row = true;
     enum mi_status status = judge_add(judge, 0, judging->metric, &row, due, error);
     if (!status && judge->options.by)
@@ -203,6 +212,11 @@ static enum mi_status judge_opened(struct mi_store *store, const struct stored_o
     if (!status && judging.elsewhere > 0)
         note("%llu predictions are for another spend than came and not judged",
              (unsigned long long)judging.elsewhere);
+    if (!status && judging.nobody > 0)
+        note(
+            "%llu predictions of cpa are of campaigns that spent and won nobody: judged at a CPA of all that "
+            "was spent, or as predicted where that is more",
+            (unsigned long long)judging.nobody);
     return status ? status : keep_results(store, judge, options->as_of, error);
 }
 
@@ -236,7 +250,7 @@ static int key_of(const struct mi_prediction *prediction, char *out, size_t size
 }
 
 static bool is_judged(const struct stored_options *options, const struct mi_stored_prediction *stored) {
-    return is_due(options, &stored->prediction) && !isnan(stored->actual) && is_at_spend(options, stored);
+    return is_due(options, &stored->prediction) && !isnan(outcome_of(stored)) && is_at_spend(options, stored);
 }
 
 static enum mi_status take_champion(void *context, const struct mi_stored_prediction *stored,
@@ -252,12 +266,12 @@ static enum mi_status take_champion(void *context, const struct mi_stored_predic
         size_t capacity = 2 * number + 64;
         double *losses = realloc(duelling->losses, capacity * sizeof *losses);
         if (!losses)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         duelling->losses = losses;
         duelling->capacity = capacity;
     }
     if (!status)
-        duelling->losses[number] = fabs(stored->prediction.value - stored->actual);
+        duelling->losses[number] = fabs(stored->prediction.value - outcome_of(stored));
     return status;
 }
 
@@ -273,7 +287,7 @@ static enum mi_status take_challenger(void *context, const struct mi_stored_pred
     if (number == SIZE_MAX)
         return MI_OK;
     return mi_duel_add(duelling->duel, prediction->campaign, prediction->date, prediction->horizon,
-                       duelling->losses[number], fabs(prediction->value - stored->actual), error);
+                       duelling->losses[number], fabs(prediction->value - outcome_of(stored)), error);
 }
 
 static enum mi_status duel_metric(struct mi_store *store, const struct stored_options *options,

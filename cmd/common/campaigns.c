@@ -128,10 +128,6 @@ static enum mi_status check_same(struct reading *r, size_t first, size_t at, con
     return MI_OK;
 }
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 static enum mi_status add_level(struct campaign *campaign, size_t at, const struct row *row,
                                 struct mi_error *error) {
     size_t n = campaign->level_count;

@@ -44,9 +44,10 @@ static enum mi_status read_row(struct curve_table *table, size_t row, size_t col
                   : mi_batch_number(table->batch, row, table->spend_max, MI_MONEY, &spend_max, error);
 }
 
-enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_error *error) {
+enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_text content,
+                                struct mi_error *error) {
     size_t id, curve;
-    enum mi_status status = table_open(path, &table->reader, &table->batch, error);
+    enum mi_status status = table_open_content(path, content, &table->reader, &table->batch, error);
     if (!status)
         status = mi_reader_column(table->reader, "campaign_id", true, &id, error);
     if (!status)
@@ -64,7 +65,7 @@ enum mi_status curve_table_read(struct curve_table *table, const char *path, str
     table->pooled = mi_index_find(table->ids, mi_text_of("*"));
     table->curves = calloc(mi_batch_rows(table->batch) + 1, sizeof *table->curves);
     if (!table->curves)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t row = 0; row < mi_batch_rows(table->batch) && !status; row++)
         status = read_row(table, row, curve, error);
     return status;
@@ -105,8 +106,7 @@ enum mi_status curve_columns_open(struct curve_columns *columns, const struct cu
             mi_text_equal(name, mi_text_of("curve_cov")))
             continue;
         char *copy = mi_text_copy(name);
-        status =
-            copy ? carry(columns, stream, copy, error) : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = copy ? carry(columns, stream, copy, error) : no_memory(error);
         free(copy);
     }
     return status;

@@ -18,9 +18,11 @@ struct curve_table {
     size_t pooled; /* row of the portfolio's curve, SIZE_MAX where there is none */
 };
 
-/* Reads campaign_id and curve of every row; a campaign that is there twice, or a curve that cannot be read,
- * is an error. Zero-initialise before; curve_table_free() in any case. */
-enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_error *error);
+/* Reads campaign_id and curve of every row of a file, or of `content`, where it is not missing: then `path`
+ * is for messages, and the content lives as long as the table. A campaign that is there twice, or a curve
+ * that cannot be read, is an error. Zero-initialise before; curve_table_free() in any case. */
+enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_text content,
+                                struct mi_error *error);
 void curve_table_free(struct curve_table *table);
 
 /* The curve that a cell's text says; what is wrong with it is the cell's fault. */

@@ -86,7 +86,7 @@ void json_raw(struct json *json, const char *name, struct mi_text value) {
 }
 
 enum mi_status json_finish(const struct json *json, struct mi_error *error) {
-    return json->failed ? mi_error_set(error, MI_NO_MEMORY, "out of memory") : MI_OK;
+    return json->failed ? no_memory(error) : MI_OK;
 }
 
 void json_reset(struct json *json) {

@@ -155,7 +155,7 @@ static enum mi_status add_item(const struct option_spec *option, const char *tex
     struct text_list *list = option->target;
     const char **items = realloc(list->items, (list->count + 1) * sizeof *items);
     if (!items)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     list->items = items;
     list->items[list->count++] = text;
     return MI_OK;

@@ -51,6 +51,10 @@ struct mi_notes common_notes(void) {
     return (struct mi_notes){.say = note_line};
 }
 
+enum mi_status no_memory(struct mi_error *error) {
+    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
 static enum exit_status report(enum mi_status status, const struct mi_error *error) {
     char text[sizeof *error + 64];
     if (status == MI_OK || status == MI_CLOSED)
@@ -141,7 +145,7 @@ int program_main(const struct program *program, int argc, char **argv) {
     const struct command *command = find_command(program, &argc, &argv);
     status = options_parse(command, argc, argv, &try_help, &error);
     if (!status && !(common.map_use = calloc(common.maps.count + 1, sizeof *common.map_use)))
-        status = mi_error_set(&error, MI_NO_MEMORY, "out of memory");
+        status = no_memory(&error);
     if (!status && (asked.help || asked.version || asked.completion))
         return (int)answer(program, command, argc < words);
     if (!status)

@@ -81,6 +81,9 @@ void detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The notes to hand to the library: each line goes to note(). */
 struct mi_notes common_notes(void);
 
+/* Memory that is not there: fills *error, returns MI_NO_MEMORY. */
+enum mi_status no_memory(struct mi_error *error);
+
 /* How the input and joined tables are read by the common options. */
 struct mi_reader_options common_reading(void);
 
@@ -107,5 +110,10 @@ enum mi_status stream_each_row(struct stream *stream, row_function *row, void *c
  */
 enum mi_status table_open(const char *path, struct mi_reader **reader, struct mi_batch **batch,
                           struct mi_error *error);
+
+/* The same, of bytes that are there already: `name` is for messages, `content` lives until mi_reader_close().
+ */
+enum mi_status table_open_content(const char *name, struct mi_text content, struct mi_reader **reader,
+                                  struct mi_batch **batch, struct mi_error *error);
 
 #endif

@@ -18,10 +18,6 @@
 
 extern char **environ;
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- words ---- */
 
 struct words {

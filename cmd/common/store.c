@@ -30,7 +30,7 @@ static enum mi_status take_bytes(void *context, const struct mi_stored_model *mo
     struct bytes *bytes = context;
     bytes->size = model->file.size;
     bytes->data = mi_text_copy(model->file);
-    return bytes->data ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    return bytes->data ? MI_OK : no_memory(error);
 }
 
 enum mi_status model_bytes(const char *argument, char **content, size_t *size, struct mi_error *error) {

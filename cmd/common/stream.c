@@ -95,8 +95,14 @@ enum mi_status stream_each_row(struct stream *stream, row_function *row, void *c
 
 enum mi_status table_open(const char *path, struct mi_reader **reader, struct mi_batch **batch,
                           struct mi_error *error) {
+    return table_open_content(path, (struct mi_text){NULL, 0}, reader, batch, error);
+}
+
+enum mi_status table_open_content(const char *path, struct mi_text content, struct mi_reader **reader,
+                                  struct mi_batch **batch, struct mi_error *error) {
     struct mi_reader_options options = common_reading();
     options.whole = true;
+    options.content = content;
     enum mi_status status = mi_reader_open(path, &options, reader, error);
     if (!status)
         status = mi_reader_next(*reader, batch, error);

@@ -131,7 +131,7 @@ static enum mi_status add_group_column(struct fit *f, const char *name, bool req
     struct group_column *group = &f->groups[f->group_count];
     f->group_names[f->group_count++] = mi_text_copy(mi_text_of(name));
     if (!f->group_names[f->group_count - 1])
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     group->in_attributes = MI_NO_COLUMN;
     enum mi_status status =
         mi_reader_column(f->stream.reader, name, !in_attributes, &group->in_stream, error);
@@ -145,7 +145,7 @@ static enum mi_status open_groups(struct fit *f, struct mi_error *error) {
     char *rest = NULL,
          *names = mi_text_copy(mi_text_of(fit_options.pool_by ? fit_options.pool_by : usual_groups));
     if (!status && !names)
-        status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = no_memory(error);
     char *name = names ? strtok_r(names, ",", &rest) : NULL;
     for (; name && !status; name = strtok_r(NULL, ",", &rest))
         status = add_group_column(f, name, fit_options.pool_by != NULL, error);
@@ -165,7 +165,7 @@ static enum mi_status fit_columns(struct fit *f, struct mi_error *error) {
     char *rest = NULL,
          *names = fit_options.covariates ? mi_text_copy(mi_text_of(fit_options.covariates)) : NULL;
     if (!status && fit_options.covariates && !names)
-        status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = no_memory(error);
     char *name = names ? strtok_r(names, ",", &rest) : NULL;
     for (; name && !status; name = strtok_r(NULL, ",", &rest)) {
         if (f->covariate_count == COVARIATES_MOST)
@@ -278,7 +278,7 @@ static enum mi_status check_currency(struct fit *f, const struct mi_batch *batch
     if (!f->currency)
         f->currency = mi_text_copy(text);
     if (!f->currency)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     if (!mi_text_equal(text, mi_text_of(f->currency)))
         return mi_batch_fault(batch, row, f->money, error,
                               "\"%.*s\" after \"%.20s\": one currency a portfolio",
@@ -386,7 +386,7 @@ static enum mi_status write_fitted(const struct mi_curve_fit_row *row, struct mi
     char covariance[MI_CURVE_COVARIANCE_MOST * (MI_NUMBER_LENGTH + 1)];
     char *curve = mi_curve_format(&row->curve);
     if (!curve)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     mi_writer_text(writer, slots[OUT_ID], row->campaign_id);
     mi_writer_text(writer, slots[OUT_CURVE], mi_text_of(curve));
     mi_writer_text(writer, slots[OUT_COV], (struct mi_text){covariance, format_covariance(row, covariance)});

@@ -2,6 +2,7 @@
  *
  * mi-cpa predict: CPA, users and saturation at several spends.
  */
+#include "common/store.h"
 #include "cpa/cpa.h"
 
 #include <math.h>
@@ -30,7 +31,9 @@ const struct option_spec predict_table[] = {
      .kind = OPTION_TEXT,
      .target = &predict_options.curves,
      .argument = "FILE",
-     .help = "table of curves by campaign_id, as mi-cpa fit writes it"},
+     .help = "table of curves by campaign_id, as mi-cpa fit writes it, or @NAME in the store"},
+    STORE_OPTION,
+    WAIT_OPTION,
     {.name = "levels",
      .kind = OPTION_TEXT,
      .target = &predict_options.levels,
@@ -99,7 +102,7 @@ static enum mi_status parse_levels(const char *list, struct levels *levels, stru
         most += *at == ',';
     levels->items = calloc(most, sizeof *levels->items);
     if (!levels->items)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (const char *at = list;; at++) {
         size_t size = strcspn(at, ",");
         struct spend_level *level = &levels->items[levels->count++];
@@ -121,6 +124,7 @@ struct predict {
     struct stream stream;
     struct levels levels;
     struct curve_table table;
+    char *stored; /* its text, where it is in the store */
     struct curve_columns carried;
     /* columns of the stream */
     size_t id, curve, covariance, dispersion, spend_max, budget, at, saturation;
@@ -188,7 +192,7 @@ static enum mi_status open_levels(struct predict *p, struct mi_error *error) {
     if (!predict_options.at)
         status = parse_levels(list, &p->levels, error);
     p->spends = calloc(p->levels.count + 1, sizeof *p->spends);
-    return status || p->spends ? status : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    return status || p->spends ? status : no_memory(error);
 }
 
 /* ---- predict: rows ---- */
@@ -328,12 +332,21 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
     return status;
 }
 
+/* The table of -c: a file, or @NAME in the store. */
+static enum mi_status read_curves(struct predict *p, struct mi_error *error) {
+    const char *name = predict_options.curves;
+    struct mi_text content = {NULL, 0};
+    enum mi_status status = name[0] == '@' ? model_bytes(name, &p->stored, &content.size, error) : MI_OK;
+    content.data = p->stored;
+    return status ? status : curve_table_read(&p->table, name, content, error);
+}
+
 static enum mi_status predict(struct predict *p, struct mi_error *error) {
     enum mi_status status = MI_OK;
     if (predict_options.missing_curve == MISSING_POOLED && !predict_options.curves)
         return mi_error_set(error, MI_BAD_ARGUMENT, "--missing-curve=pooled needs -c FILE");
     if (predict_options.curves)
-        status = curve_table_read(&p->table, predict_options.curves, error);
+        status = read_curves(p, error);
     if (!status && predict_options.missing_curve == MISSING_POOLED && p->table.pooled == SIZE_MAX)
         status = mi_error_set(error, MI_BAD_INPUT, "%s has no row '*' for --missing-curve=pooled",
                               predict_options.curves);
@@ -366,5 +379,6 @@ enum mi_status run_predict(struct mi_error *error) {
     free(p.levels.items);
     free(p.spends);
     curve_table_free(&p.table);
+    free(p.stored);
     return status;
 }

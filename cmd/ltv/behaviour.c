@@ -125,13 +125,13 @@ static enum mi_status make_room(struct scoring *s, size_t rows, struct mi_error 
         return MI_OK;
     size_t *kept = realloc(s->rows, rows * sizeof *kept);
     if (!kept)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     s->rows = kept;
     if (behaviour_options.explain > 0) {
         struct mi_ltv_reason *reasons =
             realloc(s->reasons, rows * behaviour_options.explain * sizeof *reasons);
         if (!reasons)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         s->reasons = reasons;
     }
     s->room = rows;
@@ -209,7 +209,7 @@ static enum mi_status predict_stream(struct scoring *s, struct mi_error *error) 
 enum mi_status behaviour_predict(const struct mi_model_file *file, struct mi_error *error) {
     struct scoring *s = calloc(1, sizeof *s);
     if (!s)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     enum mi_status status = mi_ltv_ensemble_of(file, &s->ensemble, error);
     if (!status)
         status = predict_stream(s, error);

@@ -87,7 +87,7 @@ static enum mi_status split_covariates(struct columns *columns, struct mi_error 
         return MI_OK;
     columns->text = mi_text_copy(mi_text_of(btyd_options.covariates));
     if (columns->text == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (char *at = columns->text; at != NULL;) {
         char *comma = strchr(at, ',');
         if (comma != NULL)

@@ -66,10 +66,6 @@ struct cohorts {
     double first_edge; /* bin b holds values up to first_edge * 2^b */
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 static enum mi_status group_add(struct group *group, double value, struct mi_error *error) {
     if (isnan(value)) {
         group->missing++;

@@ -104,7 +104,7 @@ static enum mi_status add_pair(void *context, struct stream *stream, const struc
         size_t capacity = pairs->capacity + pairs->capacity / 2 + 1024;
         struct mi_ltv_pair *wider = realloc(pairs->items, capacity * sizeof *wider);
         if (wider == NULL)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         pairs->items = wider;
         pairs->capacity = capacity;
     }

@@ -42,7 +42,7 @@ static enum mi_status add_column(struct segment_columns *columns, const char *na
 static enum mi_status columns_given(struct segment_columns *columns, struct mi_error *error) {
     columns->text = mi_text_copy(mi_text_of(segment_options.by));
     if (columns->text == NULL)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     enum mi_status status = MI_OK;
     for (char *at = columns->text; at != NULL && !status;) {
         char *comma = strchr(at, ',');

@@ -17,10 +17,6 @@
 #define NEXT_DAYS        28
 #define NEXT_PRIOR       100.0 /* users that the prediction in force counts as */
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- one day ---- */
 
 /* A day's users against those predicted: by the CPA at the spend that came, or as such. */

@@ -119,7 +119,7 @@ static enum mi_status add_knot(struct maturity *maturity, const struct mi_batch 
     if (shares)
         maturity->shares = shares;
     if (!ages || !shares)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     maturity->ages[n] = age;
     maturity->shares[n] = share;
     maturity->count++;

@@ -10,10 +10,6 @@
 
 #define YEAR_BACK 400 /* days, for the same weeks a year ago and the four before them */
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* Room for one more item; false: no memory. */
 static bool grow(void **items, size_t count, size_t *capacity, size_t size) {
     if (count < *capacity)

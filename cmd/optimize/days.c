@@ -121,8 +121,7 @@ enum mi_status days_run(struct plan *plan, struct stream *stream, struct mi_erro
     d.factor = malloc((n + 1) * sizeof *d.factor);
     d.effective = malloc((n + 1) * sizeof *d.effective);
     d.spend = malloc((n + 1) * sizeof *d.spend);
-    enum mi_status status =
-        d.factor && d.effective && d.spend ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = d.factor && d.effective && d.spend ? MI_OK : no_memory(error);
     for (size_t k = 0; k < n && !status; k++)
         d.factor[k] = 1;
     if (!status && optimize_options.season)

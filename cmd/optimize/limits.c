@@ -86,7 +86,7 @@ static enum mi_status text_of(const struct parsing *p, size_t column, size_t cam
 static enum mi_status find_column(const struct parsing *p, struct mi_text name, size_t *column) {
     char *copy = mi_text_copy(name);
     if (!copy)
-        return mi_error_set(p->error, MI_NO_MEMORY, "out of memory");
+        return no_memory(p->error);
     bool there = name.size > 0 && mi_reader_has(p->stream->reader, copy);
     enum mi_status status = MI_OK;
     if (there)
@@ -131,7 +131,7 @@ static enum mi_status add_limit(const struct parsing *p, const struct mi_allocat
         if (names)
             plan->limit_names = names;
         if (!limits || !members || !names)
-            return mi_error_set(p->error, MI_NO_MEMORY, "out of memory");
+            return no_memory(p->error);
         plan->limit_room = room;
     }
     size_t *members = malloc((count + 1) * sizeof *members);
@@ -139,7 +139,7 @@ static enum mi_status add_limit(const struct parsing *p, const struct mi_allocat
     if (!members || !copy) {
         free(members);
         free(copy);
-        return mi_error_set(p->error, MI_NO_MEMORY, "out of memory");
+        return no_memory(p->error);
     }
     for (size_t i = 0; i < count; i++)
         if (chosen[i])
@@ -175,7 +175,7 @@ static enum mi_status add_groups(const struct parsing *p, struct mi_text column_
         size_t size = column_name.size + value.size + strlen(what) + 8;
         char *name = malloc(size);
         if (!name)
-            status = mi_error_set(p->error, MI_NO_MEMORY, "out of memory");
+            status = no_memory(p->error);
         if (status)
             break;
         snprintf(name, size, "%.*s=%.*s: %s", (int)column_name.size, column_name.data, (int)value.size,
@@ -232,7 +232,7 @@ static enum mi_status parse_limit(struct plan *plan, struct stream *stream, cons
         return status;
     bool *chosen = malloc((plan->campaigns.count + 1) * sizeof *chosen);
     if (!chosen)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < plan->campaigns.count; i++)
         chosen[i] = true;
     status = colon ? parse_where(&p, trim(text, colon), trim(what, end).data, &limit, chosen)
@@ -254,7 +254,7 @@ static enum mi_status read_file(struct plan *plan, struct stream *stream, struct
         status = mi_batch_id(batch, row, column, &text, error);
         char *copy = status ? NULL : mi_text_copy(text);
         if (!status && !copy)
-            status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            status = no_memory(error);
         if (!status && parse_limit(plan, stream, copy, &reason))
             status = mi_batch_fault(batch, row, column, error, "%s", reason.text);
         free(copy);
@@ -300,8 +300,7 @@ enum mi_status limits_read(struct plan *plan, struct stream *stream, struct mi_e
             .kind = MI_LIMIT_USERS, .at_least = true, .value = optimize_options.for_users};
         for (size_t i = 0; all && i < plan->campaigns.count; i++)
             all[i] = true;
-        status = all ? add_limit(&p, &limit, all, mi_text_of("--for-users"))
-                     : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = all ? add_limit(&p, &limit, all, mi_text_of("--for-users")) : no_memory(error);
         free(all);
     }
     plan->problem.limits = plan->limits;

@@ -51,7 +51,7 @@ static enum mi_status solve(struct plan *plan, const double *scale, struct point
     point->gap = gap_percent(&allocation);
     mi_allocation_clear(&allocation);
     if (!point->spend)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     measure(&plan->problem, point);
     return MI_OK;
 }
@@ -265,7 +265,7 @@ enum mi_status pareto_run(struct plan *plan, struct stream *stream, struct mi_er
         side++;
     struct point *points = calloc((side + 1) * (side + 2) / 2 + 1, sizeof *points);
     struct point **order = calloc(wanted + 1, sizeof *order);
-    enum mi_status status = points && order ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = points && order ? MI_OK : no_memory(error);
     if (!status && plan->campaigns.count > 0) {
         status = find_scales(plan, scale, error);
         size_t all = lattice(points, side);

@@ -67,7 +67,7 @@ static enum mi_status write_row(const struct plan *plan, struct stream *stream, 
     if (output->curve != MI_NO_COLUMN) {
         curve = mi_curve_format(&campaign->curve);
         if (!curve)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
         mi_writer_text(stream->writer, output->curve, mi_text_of(curve));
     }
     status = mi_writer_row(stream->writer, plan->campaigns.batch, campaign->row, error);

@@ -123,7 +123,7 @@ enum mi_status sweep_run(struct plan *plan, struct stream *stream, struct mi_err
     struct point *points = calloc(sweep.steps, sizeof *points);
     size_t slots[COLUMNS];
     if (!points)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < sweep.steps && !status && plan->campaigns.count > 0; i++) {
         double share = (double)i / (double)(sweep.steps - 1);
         double budget = round((sweep.from + (sweep.to - sweep.from) * share) * 100) / 100;

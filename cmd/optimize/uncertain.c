@@ -46,7 +46,7 @@ static enum mi_status state_uncertainty(const struct plan *plan, struct mi_uncer
     if (!covariance || !ltv_se) {
         free(covariance);
         free(ltv_se);
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     }
     for (size_t i = 0; i < n; i++) {
         covariance[i] = plan->campaigns.items[i].covariance;
@@ -105,8 +105,7 @@ enum mi_status plan_compare(struct plan *plan, struct mi_error *error) {
     struct mi_scenario *changes = calloc(2 * n + 1, sizeof *changes);
     double *profits = calloc(2 * draws + 1, sizeof *profits);
     struct mi_risk_figures totals[2];
-    enum mi_status status =
-        campaigns && changes && profits ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = campaigns && changes && profits ? MI_OK : no_memory(error);
     for (size_t i = 0; i < n && !status; i++) {
         const struct campaign *c = &plan->campaigns.items[i];
         campaigns[i] = (struct mi_uncertain_campaign){.id = c->id,

@@ -124,10 +124,6 @@ struct cohorts {
     struct mi_cohorts *learnt;
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* Columns by commas; a list that was not given: those of `usual` that are there. */
 static enum mi_status find_list(struct mi_reader *reader, const char *option, const char *given,
                                 const char *usual, size_t *columns, size_t *count, struct mi_error *error) {

@@ -124,7 +124,7 @@ struct forecast {
 
 static enum mi_status parse_horizons(struct forecast *f, struct mi_error *error) {
     char *text = mi_text_copy(mi_text_of(options.horizons)), *rest = NULL;
-    enum mi_status status = text ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = text ? MI_OK : no_memory(error);
     for (char *one = text ? strtok_r(text, ",", &rest) : NULL; one && !status;
          one = strtok_r(NULL, ",", &rest)) {
         double days;
@@ -202,7 +202,7 @@ static enum mi_status forecast_one(const struct forecast *f, size_t number, stru
     if (options.daily) {
         result->days = malloc(f->farthest * sizeof *result->days);
         if (!result->days)
-            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+            return no_memory(error);
     }
     enum mi_status status = mi_forecast_series(&pair.value, &wanted, &pair.value_forecast, error);
     if (!status && options.spend) {
@@ -249,7 +249,7 @@ static enum mi_status forecast_all(struct forecast *f, struct mi_error *error) {
     count = count > THREADS_MOST ? THREADS_MOST : count;
     f->results = calloc(f->set.count + 1, sizeof *f->results);
     if (!f->results)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         workers[i] = (struct worker){.forecast = f, .first = i, .apart = count};
         running[i] = i > 0 && pthread_create(&threads[i], NULL, work, &workers[i]) == 0;

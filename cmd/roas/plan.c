@@ -13,10 +13,6 @@ struct columns {
     size_t by[BY_MOST], spend, date, curve;
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- read ---- */
 
 static enum mi_status find_columns(struct mi_reader *reader, const struct series_set *set, const char *spend,

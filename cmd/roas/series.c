@@ -27,10 +27,6 @@ struct reading {
     size_t later; /* rows after the last day that counts */
 };
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 /* ---- columns ---- */
 
 static enum mi_status find_by(struct reading *r, struct mi_error *error) {

@@ -62,7 +62,7 @@ static enum mi_status find_groups(struct risk *risk, const struct campaigns *cam
     size_t count = mi_index_size(risk->groups);
     risk->names = malloc((count + 1) * sizeof *risk->names);
     if (!risk->names)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t g = 0; g < count; g++)
         risk->names[g] = mi_index_text(risk->groups, g).data;
     risk->options.groups = risk->names;
@@ -79,7 +79,7 @@ enum mi_status risk_compute(struct risk *risk, const struct campaigns *campaigns
     if (!scenario_options.total)
         risk->figures = calloc(count * scenarios + 1, sizeof *risk->figures);
     if (!risk->campaigns || !risk->totals || (!scenario_options.total && !risk->figures))
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return no_memory(error);
     for (size_t i = 0; i < count; i++) {
         const struct campaign *c = &campaigns->items[i];
         risk->campaigns[i] = (struct mi_uncertain_campaign){.id = c->id,

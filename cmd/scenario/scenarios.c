@@ -13,10 +13,6 @@
 const char *const scenario_fields[FIELDS] = {"scenario", "budget_multiplier", "ltv_adjustment",
                                              "cpa_adjustment", "probability"};
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 static enum mi_status read_scenario(const struct mi_batch *batch, size_t row, const size_t *columns,
                                     struct mi_scenario *scenario, struct mi_error *error) {
     struct mi_error reason = {0};

@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "mi.h"
 
+#define PERCENT_MOST 1e15 /* an actual that the error is more percent of counts as 0 */
+
 struct ratio {
     double over, under;
 };
@@ -124,7 +126,7 @@ static void judge(struct mi_accuracy *accuracy, struct campaign *campaign,
     count(accuracy, campaign, MI_FIGURE_WAPE, 100 * fabs(error), size);
     count(accuracy, campaign, MI_FIGURE_BIAS_PCT, 100 * error, size);
     count(accuracy, campaign, MI_FIGURE_SMAPE, both > 0 ? 200 * fabs(error) / both : 0, 1);
-    if (size > 0) {
+    if (100 * fabs(error) <= PERCENT_MOST * size && size > 0) {
         count(accuracy, campaign, MI_FIGURE_MAPE, 100 * fabs(error) / size, 1);
     } else {
         accuracy->counts.n_zero_actual++;
@@ -306,8 +308,10 @@ static void fill_figure(const struct mi_accuracy *accuracy, size_t campaigns, en
         value = sqrt(value);
         error = value > 0 ? error / (2 * value) : error;
     }
-    result->figure[figure] = value;
-    result->error[figure] = isfinite(error) ? error : NAN;
+    if (isfinite(value)) {
+        result->figure[figure] = value;
+        result->error[figure] = isfinite(error) ? error : NAN;
+    }
 }
 
 enum mi_status mi_accuracy_finish(struct mi_accuracy *accuracy, struct mi_accuracy_result *result,

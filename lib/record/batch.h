@@ -51,6 +51,7 @@ struct mi_rejects {
 struct mi_reader {
     char *name;
     int descriptor;
+    size_t taken; /* of options.content */
     enum mi_format format;
     mi_scan_function *scan;
     mi_decode_function *decode;

@@ -62,15 +62,28 @@ static enum mi_status make_room(struct mi_reader *reader, struct mi_error *error
     return MI_OK;
 }
 
+/* What read() says, of the file or of the content given in its place. */
+static ssize_t get_bytes(struct mi_reader *reader, char *to, size_t room) {
+    const struct mi_text content = reader->options.content;
+    if (content.data != NULL) {
+        size_t left = content.size - reader->taken, size = left < room ? left : room;
+        memcpy(to, content.data + reader->taken, size);
+        reader->taken += size;
+        return (ssize_t)size;
+    }
+    ssize_t got;
+    do {
+        got = read(reader->descriptor, to, room);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
 enum mi_status mi_reader_read_more(struct mi_reader *reader, struct mi_error *error) {
     enum mi_status status = make_room(reader, error);
     if (status != MI_OK) {
         return status;
     }
-    ssize_t got;
-    do {
-        got = read(reader->descriptor, reader->buffer + reader->end, reader->capacity - reader->end);
-    } while (got < 0 && errno == EINTR);
+    ssize_t got = get_bytes(reader, reader->buffer + reader->end, reader->capacity - reader->end);
     if (got < 0) {
         char text[160];
         snprintf(text, sizeof text, "cannot read: %s", strerror(errno));

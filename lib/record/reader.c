@@ -227,6 +227,9 @@ static enum mi_status open_input(struct mi_reader *reader, const char *path, str
     if (reader->name == NULL) {
         return mi_no_memory(error);
     }
+    if (reader->options.content.data != NULL) {
+        return MI_OK;
+    }
     reader->descriptor = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (reader->descriptor < 0) {
         char text[160];

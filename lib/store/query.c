@@ -105,7 +105,7 @@ struct walk {
 
 static enum mi_status find_actual(struct mi_store *store, int64_t campaign,
                                   const struct mi_prediction *prediction, int64_t put, double *value,
-                                  struct mi_error *error);
+                                  double *least, struct mi_error *error);
 
 static bool is_wanted_model(const struct mi_store_query *query, struct mi_text model) {
     struct mi_text wanted = query->model;
@@ -119,14 +119,16 @@ static enum mi_status hand_prediction(struct walk *walk, int64_t campaign_id,
     if (!is_wanted_model(walk->query, stored->prediction.model)) {
         return MI_OK;
     }
-    stored->actual = stored->actual_spend = NAN;
+    stored->actual = stored->actual_spend = stored->actual_least = NAN;
     if (walk->outcomes) {
-        enum mi_status status =
-            find_actual(walk->store, campaign_id, &stored->prediction, walk->put, &stored->actual, error);
+        double none;
+        enum mi_status status = find_actual(walk->store, campaign_id, &stored->prediction, walk->put,
+                                            &stored->actual, &stored->actual_least, error);
         if (status == MI_OK && !isnan(stored->prediction.spend)) {
             struct mi_prediction spend = stored->prediction;
             spend.metric = mi_text_of("spend");
-            status = find_actual(walk->store, campaign_id, &spend, walk->put, &stored->actual_spend, error);
+            status =
+                find_actual(walk->store, campaign_id, &spend, walk->put, &stored->actual_spend, &none, error);
         }
         if (status != MI_OK) {
             return status;
@@ -321,9 +323,10 @@ static const struct derived {
     {"forecast_roas", "revenue", "spend", false},
 };
 
+/* *least: where money was spent and nobody came, the CPA that one user would have made. */
 static enum mi_status derive(struct mi_store *store, int64_t campaign, const struct derived *how,
                              const struct mi_prediction *prediction, int64_t put, double *value,
-                             struct mi_error *error) {
+                             double *least, struct mi_error *error) {
     double over, under = 1;
     int32_t over_days, under_days;
     int32_t days = (int32_t)prediction->horizon, last = prediction->date + days - 1;
@@ -334,19 +337,22 @@ static enum mi_status derive(struct mi_store *store, int64_t campaign, const str
         status =
             sum_days(store, campaign, how->under, prediction->date, last, put, &under, &under_days, error);
     }
-    if (status == MI_OK && over_days == days && under_days == days && under > 0) {
+    bool whole = status == MI_OK && over_days == days && under_days == days;
+    if (whole && under > 0) {
         *value = how->mean ? over / days : over / under;
+    } else if (whole && over > 0 && how->under != NULL && strcmp(how->under, "users") == 0) {
+        *least = over;
     }
     return status;
 }
 
 static enum mi_status find_actual(struct mi_store *store, int64_t campaign,
                                   const struct mi_prediction *prediction, int64_t put, double *value,
-                                  struct mi_error *error) {
+                                  double *least, struct mi_error *error) {
     int64_t metric = 0;
     sqlite3_stmt *statement = NULL;
     bool row = false;
-    *value = NAN;
+    *value = *least = NAN;
     enum mi_status status = store_metric(store, prediction->metric, false, &metric, error);
     if (status == MI_OK) {
         status = store_statement(store, STORE_ACTUAL_AT, &statement, error);
@@ -368,7 +374,7 @@ static enum mi_status find_actual(struct mi_store *store, int64_t campaign,
                  prediction->horizon == floor(prediction->horizon);
     for (size_t i = 0; i < sizeof derived / sizeof *derived && status == MI_OK && !row && whole; i++) {
         if (mi_text_equal(prediction->metric, mi_text_of(derived[i].metric))) {
-            status = derive(store, campaign, &derived[i], prediction, put, value, error);
+            status = derive(store, campaign, &derived[i], prediction, put, value, least, error);
         }
     }
     return status;
