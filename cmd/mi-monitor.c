@@ -165,17 +165,18 @@ struct work {
     struct monitor_options how;
     struct watchlist list;
     struct noises noises;
-    struct day_actions so_far;
+    struct verdicts verdicts;
     size_t raised, not_told;
 };
 
 /* ---- output ---- */
 
-static enum mi_status write_alert(struct work *work, const struct mi_alert *alert, const char *status,
-                                  const struct mi_action *action, struct mi_error *error) {
+static enum mi_status write_verdict(struct work *work, const struct verdict *verdict,
+                                    struct mi_error *error) {
     struct mi_writer *writer = work->stream.writer;
+    const struct mi_alert *alert = &verdict->alert;
     mi_writer_number(writer, work->slots[C_ALERT], (double)alert->id);
-    mi_writer_text(writer, work->slots[C_STATUS], mi_text_of(status));
+    mi_writer_text(writer, work->slots[C_STATUS], mi_text_of(verdict->status));
     mi_writer_text(writer, work->slots[C_CAMPAIGN], alert->campaign);
     mi_writer_text(writer, work->slots[C_SEVERITY], alert->severity);
     mi_writer_text(writer, work->slots[C_METRIC], alert->metric);
@@ -188,113 +189,145 @@ static enum mi_status write_alert(struct work *work, const struct mi_alert *aler
         mi_writer_json(writer, work->slots[C_CAUSES], alert->causes);
     mi_writer_date(writer, work->slots[C_SINCE], alert->since);
     mi_writer_date(writer, work->slots[C_OPENED], alert->opened);
-    if (action) {
-        mi_writer_number(writer, work->slots[C_ACTED], (double)action->id);
-        mi_writer_number(writer, work->slots[C_BEFORE], action->before);
-        mi_writer_number(writer, work->slots[C_AFTER], action->after);
+    if (verdict->acted) {
+        mi_writer_number(writer, work->slots[C_ACTED], (double)verdict->action.id);
+        mi_writer_number(writer, work->slots[C_BEFORE], verdict->action.before);
+        mi_writer_number(writer, work->slots[C_AFTER], verdict->action.after);
     }
     return mi_writer_row(writer, NULL, 0, error);
 }
 
 static void say_finding(const struct rule *rule, const struct finding *finding, char *out, size_t size) {
     static const char *const names[WATCH_METRICS] = {"CPA", "ROAS", "users a day"};
+    const char *days = finding->days == 1 ? "day" : "days";
     char since[16];
     mi_date_format(finding->since, since);
-    snprintf(out, size, "%s %.4g: %.0f %% %s the predicted %.4g since %.10s (%zu day%s)", names[rule->metric],
-             finding->actual, fabs(finding->variance) * 100, finding->variance > 0 ? "above" : "below",
-             finding->predicted, since, finding->days, finding->days == 1 ? "" : "s");
+    if (isinf(finding->actual))
+        snprintf(out, size, "no users for %.4g spent since %.10s (%zu %s); expected %.3g", finding->spend,
+                 since, finding->days, days, finding->expected);
+    else
+        snprintf(out, size, "%s %.4g: %.0f %% %s the predicted %.4g since %.10s (%zu %s)",
+                 names[rule->metric], finding->actual, fabs(finding->variance) * 100,
+                 finding->variance > 0 ? "above" : "below", finding->predicted, since, finding->days, days);
 }
 
 /* ---- one campaign and rule ---- */
 
 static enum mi_status raise_alert(struct work *work, struct watched *watched, const struct rule *rule,
                                   const struct finding *finding, struct mi_error *error) {
-    char message[200];
-    bool raised = false, acted = false;
-    struct mi_action action;
-    char *causes = judge_causes(&work->list, watched, &work->rules, rule, &work->how, finding);
-    if (!causes)
+    struct verdict *verdict = verdicts_add(&work->verdicts);
+    bool raised = false;
+    if (verdict)
+        verdict->causes = judge_causes(&work->list, watched, &work->rules, rule, &work->how, finding);
+    if (!verdict || !verdict->causes)
         return no_memory(error);
-    say_finding(rule, finding, message, sizeof message);
-    struct mi_alert alert = {
+    say_finding(rule, finding, verdict->message, sizeof verdict->message);
+    verdict->watched = watched;
+    verdict->rule = rule;
+    verdict->lost = finding->variance > 0 ? 1 - finding->predicted / finding->actual : -finding->variance;
+    verdict->alert = (struct mi_alert){
         .campaign = mi_text_of(watched->id),
         .metric = mi_text_of(watched_name(rule->metric)),
         .severity = mi_text_of(rule->severity),
-        .message = mi_text_of(message),
+        .message = mi_text_of(verdict->message),
         .action = mi_text_of(rule->action),
         .actual = finding->actual,
         .predicted = finding->predicted,
         .variance = finding->variance,
-        .causes = mi_text_of(causes),
+        .causes = mi_text_of(verdict->causes),
         .since = finding->since,
         .opened = work->how.as_of,
         .seen = work->how.as_of,
         .closed = MI_DATE_MISSING,
     };
-    enum mi_status status = mi_store_alert_raise(work->store, &alert, &raised, error);
-    if (!status && raised)
-        status = action_take(work->store, &work->list, watched, rule, alert.id, work->how.as_of,
-                             &options.acting, &work->so_far, &action, &acted, error);
+    enum mi_status status = mi_store_alert_raise(work->store, &verdict->alert, &raised, error);
+    verdict->status = raised ? "raised" : "open";
     work->raised += !status && raised;
-    if (!status && (raised || options.all))
-        status = write_alert(work, &alert, raised ? "raised" : "open", acted ? &action : NULL, error);
-    free(causes);
     return status;
 }
 
-static enum mi_status close_alert(struct work *work, const struct watched *watched, const struct rule *rule,
+static enum mi_status close_alert(struct work *work, struct watched *watched, const struct rule *rule,
                                   struct mi_error *error) {
-    struct mi_alert alert = {.campaign = mi_text_of(watched->id),
-                             .metric = mi_text_of(watched_name(rule->metric)),
-                             .severity = mi_text_of(rule->severity),
-                             .message = mi_text_of("as predicted again"),
-                             .actual = NAN,
-                             .predicted = NAN,
-                             .variance = NAN,
-                             .since = MI_DATE_MISSING,
-                             .opened = MI_DATE_MISSING};
-    enum mi_status status =
-        mi_store_alert_close(work->store, alert.campaign, alert.metric, work->how.as_of, &alert.id, error);
-    return !status && alert.id != 0 ? write_alert(work, &alert, "closed", NULL, error) : status;
+    int64_t id = 0;
+    struct mi_text campaign = mi_text_of(watched->id), metric = mi_text_of(watched_name(rule->metric));
+    enum mi_status status = mi_store_alert_close(work->store, campaign, metric, work->how.as_of, &id, error);
+    if (status || id == 0)
+        return status;
+    struct verdict *verdict = verdicts_add(&work->verdicts);
+    if (!verdict)
+        return no_memory(error);
+    *verdict = (struct verdict){.watched = watched, .rule = rule, .status = "closed"};
+    verdict->alert = (struct mi_alert){.id = id,
+                                       .campaign = campaign,
+                                       .metric = metric,
+                                       .severity = mi_text_of(rule->severity),
+                                       .message = mi_text_of("as predicted again"),
+                                       .actual = NAN,
+                                       .predicted = NAN,
+                                       .variance = NAN,
+                                       .since = MI_DATE_MISSING,
+                                       .opened = MI_DATE_MISSING};
+    return MI_OK;
 }
 
-/* How many rules have a prediction to judge by: the false alarms are shared among them. */
-static size_t rules_that_apply(const struct work *work, const struct watched *watched) {
-    size_t count = 0;
-    for (size_t i = 0; i < work->rules.count; i++) {
-        enum watched_metric metric = work->rules.rules[i].metric;
-        count +=
-            metric == WATCH_CPA ? watched->forecasts[FORECAST_CPA].count > 0
-            : metric == WATCH_USERS
-                ? watched->forecasts[FORECAST_USERS].count > 0
-                : watched->forecasts[FORECAST_ROAS].count + watched->forecasts[FORECAST_DAILY_ROAS].count > 0;
-    }
-    return count > 0 ? count : 1;
-}
-
-static enum mi_status watch_campaign(struct work *work, struct watched *watched, struct mi_error *error) {
-    struct monitor_options how = work->how;
-    enum mi_status status = MI_OK;
-    how.false_alarms = work->how.false_alarms / (double)rules_that_apply(work, watched);
-    for (size_t i = 0; i < work->rules.count && !status; i++) {
-        const struct rule *rule = &work->rules.rules[i];
-        struct finding finding;
-        status = judge_campaign(watched, &work->rules, rule, &how, &work->noises, &finding, error);
-        if (!status && finding.alert)
-            status = raise_alert(work, watched, rule, &finding, error);
-        else if (!status && finding.judged)
-            status = close_alert(work, watched, rule, error);
-    }
-    return status;
-}
-
-static enum mi_status predict_again(struct work *work, const struct watched *watched,
+static enum mi_status predict_again(struct work *work, const struct watched *watched, int32_t since,
                                     struct mi_error *error) {
     struct mi_prediction next;
     enum mi_put outcome;
-    if (!judge_next(watched, &work->rules, &work->how, &work->noises, &next))
+    if (!judge_next(watched, &work->rules, &work->how, &work->noises, since, &next))
         return MI_OK;
     return mi_store_put_prediction(work->store, &next, &outcome, error);
+}
+
+/* Raises, closes, and predicts again, from the findings of each rule and campaign. */
+static enum mi_status conclude(struct work *work, struct finding *const *findings, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < work->list.count && !status; i++) {
+        struct watched *watched = &work->list.items[i];
+        int32_t since = MI_DATE_MISSING;
+        for (size_t k = 0; k < work->rules.count && !status; k++) {
+            const struct rule *rule = &work->rules.rules[k];
+            const struct finding *finding = &findings[k][i];
+            if (finding->alert && rule->metric == WATCH_CPA)
+                since = finding->since;
+            if (finding->alert)
+                status = raise_alert(work, watched, rule, finding, error);
+            else if (finding->judged)
+                status = close_alert(work, watched, rule, error);
+        }
+        if (!status)
+            status = predict_again(work, watched, since, error);
+    }
+    return status;
+}
+
+static enum mi_status judge_all(struct work *work, struct mi_error *error) {
+    struct finding *findings[WATCH_METRICS] = {NULL};
+    enum mi_status status = MI_OK;
+    for (size_t k = 0; k < work->rules.count && !status; k++) {
+        findings[k] = calloc(work->list.count + 1, sizeof *findings[k]);
+        status = findings[k] ? judge_rule(&work->list, &work->rules, &work->rules.rules[k], &work->how,
+                                          &work->noises, findings[k], error)
+                             : no_memory(error);
+    }
+    if (!status)
+        status = conclude(work, findings, error);
+    for (size_t k = 0; k < WATCH_METRICS; k++)
+        free(findings[k]);
+    return status;
+}
+
+static enum mi_status write_verdicts(struct work *work, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < work->verdicts.count && !status; i++) {
+        struct verdict *verdict = &work->verdicts.items[i];
+        /* verdicts moved as they became more */
+        if (verdict->causes)
+            verdict->alert.message = mi_text_of(verdict->message);
+        if (options.all || verdict->acted || strcmp(verdict->status, "open") != 0)
+            status = write_verdict(work, verdict, error);
+    }
+    return status;
 }
 
 /* Within a put: judges all campaigns as the store has them. */
@@ -304,11 +337,13 @@ static enum mi_status watch_all(struct work *work, struct mi_error *error) {
     if (!status)
         status = judge_noises(&work->list, &work->rules, &work->how, &work->noises, error);
     if (!status)
-        status = actions_of_day(work->store, work->how.as_of, &work->so_far, error);
-    for (size_t i = 0; i < work->list.count && !status; i++)
-        status = watch_campaign(work, &work->list.items[i], error);
-    for (size_t i = 0; i < work->list.count && !status; i++)
-        status = predict_again(work, &work->list.items[i], error);
+        status = judge_all(work, error);
+    if (!status)
+        status =
+            actions_take(work->store, &work->list, &work->verdicts, work->how.as_of, &options.acting, error);
+    if (!status)
+        status = write_verdicts(work, error);
+    verdicts_free(&work->verdicts);
     watchlist_free(&work->list);
     return status;
 }

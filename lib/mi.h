@@ -1761,9 +1761,9 @@ struct mi_watch_options {
 /* A sequential test, day by day: as predicted against a variance a quarter beyond the threshold, by the
  * Shiryaev-Roberts statistic R = (1 + R) * likelihood ratio, which is alarmed at A. R - days is a martingale
  * while all goes as predicted, so that the mean time between false alarms is at least A (Pollak 1985); A is
- * lowered by what the statistic overshoots (exp(-0.583 d), d the size of a day's step in standard deviations:
- * Siegmund 1985, 10.2). An alarm also needs the variance since the change to be beyond the threshold. The
- * same test the other way round closes it. */
+ * lowered by what the statistic overshoots and by what follows, so that the false alarms are those asked for
+ * in the long run. An alarm also needs the variance since the change to be beyond the threshold. The same
+ * test the other way round closes it. */
 struct mi_watch {
     struct mi_watch_options options;
     double statistic;
@@ -1776,8 +1776,31 @@ struct mi_watch {
 void mi_watch_start(struct mi_watch *watch, const struct mi_watch_options *options);
 /* One more day; what is missing changes nothing. true: the alarm opened or closed, see watch->open. */
 bool mi_watch_day(struct mi_watch *watch, double expected, double observed);
-/* actual / predicted - 1 over the days since the likeliest change; NaN where there are none. */
+/* actual / predicted - 1 over the days since the likeliest change, of a cost without a user as if there had
+ * been half a one; NaN where there are no days. */
 double mi_watch_variance(const struct mi_watch *watch);
+/* What a day alone says: the logarithm of its likelihood ratio; NaN: nothing. */
+double mi_watch_evidence(const struct mi_watch *watch, double expected, double observed);
+/* Opens it for another reason, over the last `days` days with these sums. */
+void mi_watch_raise(struct mi_watch *watch, size_t days, double expected, double observed);
+
+/* Campaigns that one thing may hit at once, as a platform's change does those of a network. Each is watched
+ * for itself. Where there are three and more, the sum of their counts is watched, too, with the noise that
+ * they share, for a tenth of the false alarms. While that alarm is open, a campaign is alarmed that is beyond
+ * the threshold over the same days and whose own evidence makes it, to 90 %, one of those that changed; the
+ * share of these is the one of highest likelihood (the mixture of Xie and Siegmund 2013, 2.1). */
+struct mi_watch_group;
+/* `together`: noise of the sums. A group of ratios is watched one by one. */
+enum mi_status mi_watch_group_new(const struct mi_watch_options *options, double together, size_t count,
+                                  struct mi_watch_group **group, struct mi_error *error);
+void mi_watch_group_free(struct mi_watch_group *group);
+/* Noise of a member's own, where it is not the one of all. */
+void mi_watch_group_noise(struct mi_watch_group *group, size_t member, double noise);
+/* One more day, by member; what is missing (NaN) changes nothing. */
+void mi_watch_group_day(struct mi_watch_group *group, const double *expected, const double *observed);
+const struct mi_watch *mi_watch_group_member(const struct mi_watch_group *group, size_t member);
+/* The watch over the sums. */
+const struct mi_watch *mi_watch_group_sum(const struct mi_watch_group *group);
 
 /* The noise of counts beyond chance, from how observed / expected changes from one day to the next, which a
  * lasting change touches once: the dispersion at which a quarter of the squared standard scores lie above the
@@ -1807,7 +1830,8 @@ struct mi_monitored_day {
  * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
  * against the four weeks before and only where more than two standard errors changed; the same days a year
  * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
- * the same network, NaN for none. Returns their number, MI_CAUSES_MOST at most. */
+ * the same network, NaN for none. Without any user the variance is infinite, or -1. Returns their number,
+ * MI_CAUSES_MOST at most. */
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
                       bool cost, double others_variance, size_t others, struct mi_cause *causes);
 

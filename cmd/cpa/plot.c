@@ -20,10 +20,6 @@
 #define TYPICAL_NONE 1000.0
 #define INDEX_TITLE  200
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status plot_open(struct plot *plot, const char *folder, struct mi_error *error) {
     struct stat is;
     plot->folder = folder;

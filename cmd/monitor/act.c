@@ -13,28 +13,67 @@
 
 #define BUDGET "daily_budget"
 
-/* ---- a day's actions ---- */
+/* ---- verdicts ---- */
 
-struct counting {
+struct verdict *verdicts_add(struct verdicts *verdicts) {
+    if (verdicts->count == verdicts->capacity) {
+        size_t capacity = verdicts->capacity > 0 ? 2 * verdicts->capacity : 16;
+        struct verdict *items = realloc(verdicts->items, capacity * sizeof *items);
+        if (!items)
+            return NULL;
+        verdicts->items = items;
+        verdicts->capacity = capacity;
+    }
+    struct verdict *verdict = &verdicts->items[verdicts->count++];
+    *verdict = (struct verdict){0};
+    return verdict;
+}
+
+void verdicts_free(struct verdicts *verdicts) {
+    for (size_t i = 0; i < verdicts->count; i++)
+        free(verdicts->items[i].causes);
+    free(verdicts->items);
+    *verdicts = (struct verdicts){0};
+}
+
+/* ---- what was done before ---- */
+
+struct done {
     int32_t day;
-    struct day_actions *so_far;
+    unsigned long count; /* of actions of the day */
+    double moved;
+    int64_t *alerts; /* for which there was an action, undone or not, in order */
+    size_t alert_count, capacity;
 };
 
 static enum mi_status count_action(void *context, const struct mi_action *action, struct mi_error *error) {
-    struct counting *counting = context;
-    (void)error;
-    if (action->day == counting->day && action->undoes == 0) {
-        counting->so_far->count++;
-        counting->so_far->moved += fabs(action->after - action->before);
+    struct done *done = context;
+    if (action->undoes != 0)
+        return MI_OK;
+    if (action->day == done->day) {
+        done->count++;
+        done->moved += fabs(action->after - action->before);
     }
+    if (done->alert_count == done->capacity) {
+        size_t capacity = done->capacity > 0 ? 2 * done->capacity : 16;
+        int64_t *alerts = realloc(done->alerts, capacity * sizeof *alerts);
+        if (!alerts)
+            return no_memory(error);
+        done->alerts = alerts;
+        done->capacity = capacity;
+    }
+    done->alerts[done->alert_count++] = action->alert;
     return MI_OK;
 }
 
-enum mi_status actions_of_day(struct mi_store *store, int32_t day, struct day_actions *so_far,
-                              struct mi_error *error) {
-    struct counting counting = {day, so_far};
-    *so_far = (struct day_actions){0};
-    return mi_store_each_action(store, count_action, &counting, error);
+static int compare_ids(const void *left, const void *right) {
+    const int64_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+static bool was_acted_on(const struct done *done, int64_t alert) {
+    return done->alert_count > 0 &&
+           bsearch(&alert, done->alerts, done->alert_count, sizeof alert, compare_ids) != NULL;
 }
 
 /* ---- taking one ---- */
@@ -46,51 +85,101 @@ static double all_budgets(const struct watchlist *list) {
     return sum;
 }
 
-/* Why no action is taken; NULL: one is. */
-static const char *obstacle(const struct watchlist *list, const struct watched *watched, double after,
-                            const struct acting_options *options, const struct day_actions *so_far) {
-    double moved = watched->daily_budget - after;
+static double budget_after(const struct verdict *verdict) {
+    const struct watched *watched = verdict->watched;
+    double after = floor(watched->daily_budget * (1 + verdict->rule->change) * 100 + 0.5) / 100;
+    return isnan(watched->min_budget) ? after : fmax(after, watched->min_budget);
+}
+
+/* Why a campaign's budget cannot be changed on any day; NULL: it can. */
+static const char *obstacle(const struct watched *watched, double after) {
     if (!watched->may_act)
         return "auto_optimization is not set";
     if (!(watched->daily_budget > 0))
         return "its daily_budget is not known";
-    if (!(moved > 0))
+    if (!(watched->daily_budget > after))
         return "its budget is at min_budget";
-    if (so_far->count >= options->max_actions)
+    return NULL;
+}
+
+/* Which limit of the day stands against it; NULL: none. `budgets`: all, as they were before the day's
+ * actions. */
+static const char *limit(double moved, double budgets, const struct acting_options *options,
+                         const struct done *done) {
+    if (done->count >= options->max_actions)
         return "--max-actions is reached today";
-    if (so_far->moved + moved > options->max_change * all_budgets(list) * (1 + 1e-9))
+    if (done->moved + moved > options->max_change * budgets * (1 + 1e-9))
         return "--max-change would be passed today";
     return NULL;
 }
 
-enum mi_status action_take(struct mi_store *store, const struct watchlist *list, struct watched *watched,
-                           const struct rule *rule, int64_t alert, int32_t day,
-                           const struct acting_options *options, struct day_actions *so_far,
-                           struct mi_action *action, bool *done, struct mi_error *error) {
-    *done = false;
-    if (isnan(rule->change) || rule->change == 0)
+static enum mi_status take_one(struct mi_store *store, struct verdict *verdict, double budgets,
+                               const struct acting_options *options, struct done *done,
+                               struct mi_error *error) {
+    struct watched *watched = verdict->watched;
+    const double after = budget_after(verdict);
+    const char *never = obstacle(watched, after);
+    const char *today = never ? NULL : limit(watched->daily_budget - after, budgets, options, done);
+    if (today)
+        note("%s: no %s: %s; tried again while the alert is open", watched->id, verdict->rule->action, today);
+    else if (never && strcmp(verdict->status, "raised") == 0)
+        note("%s: no %s: %s", watched->id, verdict->rule->action, never);
+    if (never || today)
         return MI_OK;
-    double after = floor(watched->daily_budget * (1 + rule->change) * 100 + 0.5) / 100;
-    after = isnan(watched->min_budget) ? after : fmax(after, watched->min_budget);
-    const char *why = obstacle(list, watched, after, options, so_far);
-    if (why) {
-        note("%s: no %s: %s", watched->id, rule->action, why);
-        return MI_OK;
-    }
-    *action = (struct mi_action){.alert = alert,
-                                 .campaign = mi_text_of(watched->id),
-                                 .kind = mi_text_of(rule->action),
-                                 .field = mi_text_of(BUDGET),
-                                 .before = watched->daily_budget,
-                                 .after = after,
-                                 .day = day};
-    enum mi_status status = mi_store_action_add(store, action, error);
-    if (!status) {
-        so_far->count++;
-        so_far->moved += action->before - after;
-        watched->daily_budget = after;
-        *done = true;
-    }
+    verdict->action = (struct mi_action){.alert = verdict->alert.id,
+                                         .campaign = mi_text_of(watched->id),
+                                         .kind = mi_text_of(verdict->rule->action),
+                                         .field = mi_text_of(BUDGET),
+                                         .before = watched->daily_budget,
+                                         .after = after,
+                                         .day = done->day};
+    enum mi_status status = mi_store_action_add(store, &verdict->action, error);
+    if (status)
+        return status;
+    done->count++;
+    done->moved += watched->daily_budget - after;
+    watched->daily_budget = after;
+    verdict->acted = true;
+    return MI_OK;
+}
+
+/* Of the money a day that the action takes away, what buys nothing as things are. */
+static double stake(const struct verdict *verdict) {
+    double moved = verdict->watched->daily_budget - budget_after(verdict);
+    return moved > 0 ? moved * verdict->lost : 0;
+}
+
+static int compare_stakes(const void *left, const void *right) {
+    struct verdict *const *a = left, *const *b = right;
+    double x = stake(*a), y = stake(*b);
+    /* in their order where as much is at stake */
+    return x != y ? (x < y) - (x > y) : (*a > *b) - (*a < *b);
+}
+
+static bool wants_action(const struct verdict *verdict, const struct done *done) {
+    return strcmp(verdict->status, "closed") != 0 && !isnan(verdict->rule->change) &&
+           verdict->rule->change != 0 && !was_acted_on(done, verdict->alert.id);
+}
+
+enum mi_status actions_take(struct mi_store *store, const struct watchlist *list, struct verdicts *verdicts,
+                            int32_t day, const struct acting_options *options, struct mi_error *error) {
+    struct done done = {.day = day};
+    struct verdict **order = malloc((verdicts->count + 1) * sizeof(struct verdict *));
+    size_t count = 0;
+    enum mi_status status =
+        order ? mi_store_each_action(store, count_action, &done, error) : no_memory(error);
+    if (!status && done.alert_count > 0)
+        qsort(done.alerts, done.alert_count, sizeof *done.alerts, compare_ids);
+    for (size_t i = 0; !status && i < verdicts->count; i++)
+        if (wants_action(&verdicts->items[i], &done))
+            order[count++] = &verdicts->items[i];
+    if (count > 0)
+        qsort(order, count, sizeof *order, compare_stakes);
+    const double budgets = all_budgets(list) + done.moved;
+    for (size_t i = 0; i < count && !status; i++)
+        status = take_one(store, order[i], budgets, options, &done, error);
+    free(order);
+    free(done.alerts);
     return status;
 }
 

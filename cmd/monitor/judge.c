@@ -15,7 +15,7 @@
 #define SPREAD_OTHERWISE 0.25 /* of a ROAS */
 #define NORMAL_80        1.2815515655446004
 #define NEXT_DAYS        28
-#define NEXT_PRIOR       100.0 /* users that the prediction in force counts as */
+#define PRIOR_SD         0.1 /* of a predicted CPA's logarithm, where it comes without an interval */
 
 /* ---- one day ---- */
 
@@ -183,46 +183,203 @@ static void describe(const struct watched *watched, const struct judged *judged,
         for (size_t i = first; i < judged->count; i++)
             for (size_t day = 0; day < watched->day_count; day++)
                 spend += watched->days[day].date == judged->days[i].date ? watched->days[day].spend : 0;
-        observed = fmax(observed, 0.5);
-        finding->actual = spend / observed;
+        finding->actual = observed > 0 ? spend / observed : INFINITY;
         finding->predicted = spend / expected;
+        finding->spend = spend;
     } else {
         double level = ratio ? judged->days[judged->count - 1].expected : 1;
         finding->actual = level * observed / n;
         finding->predicted = level * expected / n;
     }
     finding->variance = finding->actual / finding->predicted - 1;
+    finding->expected = expected;
     finding->outside = !(observed >= outer);
     finding->alert = open;
 }
 
-enum mi_status judge_campaign(const struct watched *watched, const struct rules *rules,
-                              const struct rule *rule, const struct monitor_options *options,
-                              const struct noises *noises, struct finding *finding, struct mi_error *error) {
-    static const enum mi_watch_kind kinds[WATCH_METRICS] = {MI_WATCH_COST, MI_WATCH_RATIO, MI_WATCH_COUNT};
-    struct judged judged;
-    struct mi_watch watch;
-    *finding = (struct finding){0};
-    if (!judged_days(watched, rules, rule->metric, options, &judged))
+/* ---- a rule, network by network ---- */
+
+/* What a rule judges by, campaign by campaign of the list. */
+struct judging {
+    const struct watchlist *list;
+    const struct rules *rules;
+    const struct rule *rule;
+    const struct monitor_options *options;
+    const struct noises *noises;
+    struct judged *judged;
+    struct finding *findings;
+    size_t *order;               /* campaigns by network */
+    double *expected, *observed; /* of a day, by member */
+    size_t *next;                /* the first of its days that has not come, by member */
+};
+
+/* How many rules have a prediction to judge by: the false alarms are shared among them. */
+static size_t rules_that_apply(const struct rules *rules, const struct watched *watched) {
+    size_t count = 0;
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct forecasts *by = watched->forecasts;
+        switch (rules->rules[i].metric) {
+        case WATCH_CPA:
+            count += by[FORECAST_CPA].count > 0;
+            break;
+        case WATCH_USERS:
+            count += by[FORECAST_USERS].count > 0;
+            break;
+        default:
+            count += by[FORECAST_ROAS].count + by[FORECAST_DAILY_ROAS].count > 0;
+        }
+    }
+    return count > 0 ? count : 1;
+}
+
+static const char *network_of(const struct watched *watched) {
+    return watched->network ? watched->network : "";
+}
+
+struct placed {
+    const char *network;
+    size_t number;
+};
+
+static int compare_placed(const void *left, const void *right) {
+    const struct placed *a = left, *b = right;
+    int order = strcmp(a->network, b->network);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Campaigns by network, in their order within one; those of none are one. */
+static enum mi_status order_by_network(struct judging *j, struct mi_error *error) {
+    struct placed *placed = calloc(j->list->count + 1, sizeof *placed);
+    if (!placed)
         return no_memory(error);
-    struct mi_watch_options how = {
-        .kind = kinds[rule->metric],
-        .threshold = rule->threshold,
-        .noise = rule->metric == WATCH_ROAS ? ratio_noise(&judged, noises)
-                 : isnan(noises->counts)    ? NOISE_OTHERWISE
-                                            : noises->counts,
-        .false_alarms = options->false_alarms,
-        .plain = options->plain,
-    };
-    mi_watch_start(&watch, &how);
-    for (size_t i = 0; i < judged.count; i++)
-        mi_watch_day(&watch, judged.days[i].expected, judged.days[i].observed);
-    finding->judged = judged.count > 0;
-    if (watch.open && watch.days > 0 && watch.days <= judged.count)
-        describe(watched, &judged, judged.count - watch.days, rule, true, finding);
-    finding->alert = finding->alert && (finding->outside || !options->interval);
-    free(judged.days);
+    for (size_t i = 0; i < j->list->count; i++)
+        placed[i] = (struct placed){network_of(&j->list->items[i]), i};
+    qsort(placed, j->list->count, sizeof *placed, compare_placed);
+    for (size_t i = 0; i < j->list->count; i++)
+        j->order[i] = placed[i].number;
+    free(placed);
     return MI_OK;
+}
+
+/* Fills in the members' values of a date, and moves on. */
+static void take_date(struct judging *j, const size_t *members, size_t count, int32_t date) {
+    for (size_t i = 0; i < count; i++) {
+        const struct judged *judged = &j->judged[members[i]];
+        bool there = j->next[i] < judged->count && judged->days[j->next[i]].date == date;
+        j->expected[i] = there ? judged->days[j->next[i]].expected : NAN;
+        j->observed[i] = there ? judged->days[j->next[i]].observed : NAN;
+        j->next[i] += there;
+    }
+}
+
+/* The noise of the members' sum, from how it changes from one day to the next. */
+static enum mi_status noise_together(struct judging *j, const size_t *members, size_t count, double *noise,
+                                     struct mi_error *error) {
+    const size_t window = j->options->window;
+    double *sums = calloc(2 * window, sizeof *sums);
+    if (!sums)
+        return no_memory(error);
+    memset(j->next, 0, count * sizeof *j->next);
+    for (size_t day = 0; day < window; day++) {
+        take_date(j, members, count, j->options->as_of - (int32_t)(window - day));
+        for (size_t i = 0; i < count; i++)
+            if (j->expected[i] > 0 && !isnan(j->observed[i])) {
+                sums[day] += j->expected[i];
+                sums[window + day] += j->observed[i];
+            }
+    }
+    *noise = mi_watch_noise(sums, sums + window, window);
+    *noise = isnan(*noise) ? NOISE_OTHERWISE : *noise;
+    free(sums);
+    return MI_OK;
+}
+
+static void find(struct judging *j, size_t campaign, const struct mi_watch *watch) {
+    struct finding *finding = &j->findings[campaign];
+    const struct judged *judged = &j->judged[campaign];
+    finding->judged = judged->count > 0;
+    if (watch->open && watch->days > 0 && watch->days <= judged->count)
+        describe(&j->list->items[campaign], judged, judged->count - watch->days, j->rule, true, finding);
+    finding->alert = finding->alert && (finding->outside || !j->options->interval);
+}
+
+/* The campaigns of a network, day by day. */
+static enum mi_status judge_network(struct judging *j, const size_t *members, size_t count,
+                                    struct mi_error *error) {
+    static const enum mi_watch_kind kinds[WATCH_METRICS] = {MI_WATCH_COST, MI_WATCH_RATIO, MI_WATCH_COUNT};
+    struct mi_watch_options how = {
+        .kind = kinds[j->rule->metric],
+        .threshold = j->rule->threshold,
+        .noise = isnan(j->noises->counts) ? NOISE_OTHERWISE : j->noises->counts,
+        .plain = j->options->plain,
+    };
+    struct mi_watch_group *group = NULL;
+    size_t applied = 1, known = 0;
+    double together = NAN;
+    for (size_t i = 0; i < count; i++) {
+        size_t apply = rules_that_apply(j->rules, &j->list->items[members[i]]);
+        applied = apply > applied ? apply : applied;
+        known += j->judged[members[i]].count > 0;
+    }
+    how.false_alarms = j->options->false_alarms / (double)applied;
+    if (known == 0)
+        return MI_OK;
+    enum mi_status status = noise_together(j, members, count, &together, error);
+    if (!status)
+        status = mi_watch_group_new(&how, together, count, &group, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count && j->rule->metric == WATCH_ROAS; i++)
+        mi_watch_group_noise(group, i, ratio_noise(&j->judged[members[i]], j->noises));
+    memset(j->next, 0, count * sizeof *j->next);
+    for (int32_t date = j->options->as_of - (int32_t)j->options->window; date < j->options->as_of; date++) {
+        take_date(j, members, count, date);
+        mi_watch_group_day(group, j->expected, j->observed);
+    }
+    for (size_t i = 0; i < count; i++)
+        find(j, members[i], mi_watch_group_member(group, i));
+    mi_watch_group_free(group);
+    return MI_OK;
+}
+
+static enum mi_status judge_networks(struct judging *j, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    const size_t all = j->list->count;
+    for (size_t i = 0; i < all && !status; i++)
+        if (!judged_days(&j->list->items[i], j->rules, j->rule->metric, j->options, &j->judged[i]))
+            status = no_memory(error);
+    if (!status)
+        status = order_by_network(j, error);
+    for (size_t from = 0, to; from < all && !status; from = to) {
+        const char *network = network_of(&j->list->items[j->order[from]]);
+        for (to = from + 1; to < all && strcmp(network_of(&j->list->items[j->order[to]]), network) == 0; to++)
+            continue;
+        status = judge_network(j, j->order + from, to - from, error);
+    }
+    return status;
+}
+
+enum mi_status judge_rule(const struct watchlist *list, const struct rules *rules, const struct rule *rule,
+                          const struct monitor_options *options, const struct noises *noises,
+                          struct finding *findings, struct mi_error *error) {
+    const size_t all = list->count + 1;
+    struct judging j = {list, rules, rule, options, noises, NULL, findings, NULL, NULL, NULL, NULL};
+    memset(findings, 0, list->count * sizeof *findings);
+    j.judged = calloc(all, sizeof *j.judged);
+    j.order = calloc(2 * all, sizeof *j.order);
+    j.expected = calloc(2 * all, sizeof *j.expected);
+    enum mi_status status = j.judged && j.order && j.expected ? MI_OK : no_memory(error);
+    if (!status) {
+        j.next = j.order + all;
+        j.observed = j.expected + all;
+        status = judge_networks(&j, error);
+    }
+    for (size_t i = 0; j.judged && i < list->count; i++)
+        free(j.judged[i].days);
+    free(j.judged);
+    free(j.order);
+    free(j.expected);
+    return status;
 }
 
 double judge_variance(const struct watched *watched, const struct rules *rules, const struct rule *rule,
@@ -295,27 +452,42 @@ char *judge_causes(const struct watchlist *list, const struct watched *watched, 
 
 /* ---- the next prediction ---- */
 
+/* Actual over predicted CPA, from users expected and observed over `days` days, drawn to the prediction as
+ * far as the prediction is sure: an empirical Bayes estimate on the log scale, whose prior's spread is what
+ * the prediction's interval says, or the more that the days themselves show. Few users say little and leave
+ * much open. */
+static double corrected_by(const struct forecast *now, double expected, double observed, double days,
+                           double noise, double *error) {
+    double change = log((expected + 0.5) / (observed + 0.5));
+    double chance = 1 / (observed + 0.5) + noise / days;
+    double own =
+        now->high > now->low && now->low > 0 ? log(now->high / now->low) / (2 * NORMAL_80) : PRIOR_SD;
+    double spread = fmax(own * own, change * change - chance), share = spread / (spread + chance);
+    *error = sqrt(share * chance);
+    return exp(share * change);
+}
+
 bool judge_next(const struct watched *watched, const struct rules *rules,
-                const struct monitor_options *options, const struct noises *noises,
+                const struct monitor_options *options, const struct noises *noises, int32_t since,
                 struct mi_prediction *next) {
     struct monitor_options recent = *options;
     struct judged judged;
-    double expected, observed, outer;
+    double expected, observed, outer, error;
     const struct forecast *now = forecast_on(&watched->forecasts[FORECAST_CPA], options->as_of, NAN);
     now = now ? now : forecast_on(&watched->forecasts[FORECAST_CPA], options->as_of - 1, NAN);
-    recent.window = NEXT_DAYS;
+    recent.window = since == MI_DATE_MISSING ? NEXT_DAYS : (unsigned long)(options->as_of - since);
     if (!now || !judged_days(watched, rules, WATCH_CPA, &recent, &judged))
         return false;
-    size_t days = judged.count;
+    double days = (double)judged.count;
     sum_days(&judged, 0, false, &expected, &observed, &outer);
     free(judged.days);
-    if (days == 0)
+    if (!(days > 0))
         return false;
-    double ratio = (expected + NEXT_PRIOR) / (observed + NEXT_PRIOR);
     double noise = isnan(noises->counts) ? NOISE_OTHERWISE : noises->counts;
-    double error = sqrt(1 / (observed + NEXT_PRIOR) + noise / (double)days +
-                        (1 / fmax(expected / (double)days, 1) + noise) / fmax(now->horizon, 1));
-    double value = now->value * ratio;
+    double value = now->value * corrected_by(now, expected, observed, days, noise, &error);
+    /* the days to come have a noise of their own */
+    error = sqrt(error * error +
+                 (1 / fmax(expected / days * now->value / value, 0.5) + noise) / fmax(now->horizon, 1));
     *next = (struct mi_prediction){.campaign = mi_text_of(watched->id),
                                    .metric = mi_text_of("cpa"),
                                    .model = mi_text_of(OWN_MODEL),

@@ -111,7 +111,8 @@ struct finding {
     bool outside; /* of the prediction's own interval, or there is none */
     int32_t since;
     size_t days;
-    double variance, actual, predicted;
+    double variance, actual, predicted; /* of a CPA without users: infinite */
+    double expected, spend;             /* users that were expected, and what was spent; of a CPA */
 };
 
 struct noises {
@@ -121,9 +122,10 @@ struct noises {
 enum mi_status judge_noises(const struct watchlist *list, const struct rules *rules,
                             const struct monitor_options *options, struct noises *noises,
                             struct mi_error *error);
-enum mi_status judge_campaign(const struct watched *watched, const struct rules *rules,
-                              const struct rule *rule, const struct monitor_options *options,
-                              const struct noises *noises, struct finding *finding, struct mi_error *error);
+/* Judges all campaigns by a rule, those of a network together: a finding for each. */
+enum mi_status judge_rule(const struct watchlist *list, const struct rules *rules, const struct rule *rule,
+                          const struct monitor_options *options, const struct noises *noises,
+                          struct finding *findings, struct mi_error *error);
 /* actual / predicted - 1 of a campaign over the days from `since` on; NaN: nothing to judge. */
 double judge_variance(const struct watched *watched, const struct rules *rules, const struct rule *rule,
                       const struct monitor_options *options, int32_t since);
@@ -131,9 +133,10 @@ double judge_variance(const struct watched *watched, const struct rules *rules, 
 char *judge_causes(const struct watchlist *list, const struct watched *watched, const struct rules *rules,
                    const struct rule *rule, const struct monitor_options *options,
                    const struct finding *finding);
-/* The next prediction: the one in force, corrected by how the last four weeks went. false: none. */
+/* The next prediction: the one in force, corrected by how the last four weeks went, or where an alert is open
+ * the days `since` it began (else MI_DATE_MISSING). false: none. */
 bool judge_next(const struct watched *watched, const struct rules *rules,
-                const struct monitor_options *options, const struct noises *noises,
+                const struct monitor_options *options, const struct noises *noises, int32_t since,
                 struct mi_prediction *next);
 
 /* ---- what comes of it ---- */
@@ -143,19 +146,30 @@ struct acting_options {
     double max_change;         /* share of all daily budgets that actions may move a day */
 };
 
-/* Actions of a day so far. */
-struct day_actions {
-    unsigned long count;
-    double moved;
+/* An alert of this run, to be written. */
+struct verdict {
+    struct watched *watched;
+    const struct rule *rule;
+    struct mi_alert alert; /* its texts live as long as the others here */
+    const char *status;    /* raised, open, closed */
+    char message[200], *causes;
+    double lost; /* share of the spend that buys nothing, as predicted */
+    bool acted;
+    struct mi_action action;
 };
-enum mi_status actions_of_day(struct mi_store *store, int32_t day, struct day_actions *so_far,
-                              struct mi_error *error);
-/* Changes the budget as the rule says, where campaign and limits allow it; *done: whether it did. A campaign
- * that may not, or a limit that is reached, is said. */
-enum mi_status action_take(struct mi_store *store, const struct watchlist *list, struct watched *watched,
-                           const struct rule *rule, int64_t alert, int32_t day,
-                           const struct acting_options *options, struct day_actions *so_far,
-                           struct mi_action *action, bool *done, struct mi_error *error);
+
+struct verdicts {
+    struct verdict *items;
+    size_t count, capacity;
+};
+struct verdict *verdicts_add(struct verdicts *verdicts);
+void verdicts_free(struct verdicts *verdicts);
+
+/* Changes budgets as the rules say, for the alerts that are open and for which nothing was ever done, where
+ * campaigns and the day's limits allow it: most money at stake first. What is left over by a limit is said,
+ * and has its turn the next day; a campaign that may not be changed is said when its alert is raised. */
+enum mi_status actions_take(struct mi_store *store, const struct watchlist *list, struct verdicts *verdicts,
+                            int32_t day, const struct acting_options *options, struct mi_error *error);
 /* Undoes an action by its id, as the operand has it. */
 enum mi_status action_undo(const char *id, int32_t day, bool dry_run, struct mi_error *error);
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 enum mi_status mi_customers_new(const char *const *covariates, size_t covariate_count,
                                 struct mi_customers **customers, struct mi_error *error) {
     struct mi_customers *new = calloc(1, sizeof *new);

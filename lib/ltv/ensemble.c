@@ -13,7 +13,6 @@
 
 #include <gsl/gsl_randist.h>
 
-
 enum {
     FOLDS = 5,
     TIME_BLOCKS = 6, /* in order of time; the first half is only learnt from */

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #define SWEEP_LEAST 4096
 
 struct waiting_users {

@@ -45,6 +45,7 @@ static double users_per_spend_of(const struct mi_monitored_day *day) {
 struct level {
     double mean, variance;
     size_t count;
+    size_t zeros; /* days known to be 0, which have no logarithm */
 };
 
 static struct level level_of(const struct mi_monitored_day *days, size_t count, int32_t first, int32_t last,
@@ -59,6 +60,7 @@ static struct level level_of(const struct mi_monitored_day *days, size_t count, 
             squares += l * l;
             level.count++;
         }
+        level.zeros += value == 0;
     }
     double n = (double)level.count;
     level.mean = sum / n;
@@ -67,7 +69,7 @@ static struct level level_of(const struct mi_monitored_day *days, size_t count, 
 }
 
 struct change {
-    double log_ratio; /* NaN: too little is known, or no more than noise */
+    double log_ratio; /* NaN: too little is known, or no more than noise; -infinity: none is left */
     double before, now;
 };
 
@@ -77,6 +79,9 @@ static struct change change_of(const struct mi_monitored_day *days, size_t count
     struct level before = level_of(days, count, first - BEFORE_DAYS, first - 1, ratio);
     struct level now = level_of(days, count, first, last, ratio);
     struct change change = {NAN, exp(before.mean), exp(now.mean)};
+    if (before.count >= BEFORE_LEAST && now.count == 0 && now.zeros > 0) {
+        return (struct change){-INFINITY, exp(before.mean), 0};
+    }
     if (before.count < BEFORE_LEAST || now.count == 0) {
         return change;
     }
@@ -99,7 +104,8 @@ struct search {
 
 /* Adds a cause that explains a share of the target; NULL where it explains too little. */
 static struct mi_cause *add_cause(struct search *search, const char *name, double log_ratio) {
-    double share = log_ratio / search->target;
+    /* Where nothing is left, what took it all is the cause. */
+    double share = isinf(search->target) ? (log_ratio == search->target ? 1 : 0) : log_ratio / search->target;
     if (!(share >= SHARE_LEAST) || search->found == MI_CAUSES_MOST) {
         return NULL;
     }
@@ -126,7 +132,7 @@ static void try_part(struct search *search, const char *name, const char *what, 
 /* Frequency wears an audience out; how much of the variance it explains is not more than what it rose. */
 static void try_frequency(struct search *search) {
     struct change change = change_of(search->days, search->count, search->since, search->last, frequency_of);
-    if (!(change.log_ratio > 0)) {
+    if (!(change.log_ratio > 0) || isinf(search->target)) {
         return;
     }
     struct mi_cause *cause =
@@ -155,8 +161,13 @@ static void try_network(struct search *search, double others_variance, size_t ot
     if (others < 2 || isnan(others_variance)) {
         return;
     }
-    struct mi_cause *cause = add_cause(search, "platform_change", log1p(fmax(others_variance, -0.99)));
-    if (cause != NULL) {
+    double log_ratio =
+        isinf(search->target) && others_variance == -1 ? -INFINITY : log1p(fmax(others_variance, -0.99));
+    struct mi_cause *cause = add_cause(search, "platform_change", log_ratio);
+    if (cause != NULL && isinf(log_ratio)) {
+        snprintf(cause->evidence, sizeof cause->evidence,
+                 "%zu other campaigns of the network: no users either", others);
+    } else if (cause != NULL) {
         snprintf(cause->evidence, sizeof cause->evidence,
                  "%zu other campaigns of the network: median variance %+.0f %%", others,
                  100 * others_variance);
@@ -170,7 +181,7 @@ static int stronger(const void *left, const void *right) {
 
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
                       bool cost, double others_variance, size_t others, struct mi_cause *causes) {
-    if (count == 0 || !(variance > -1) || variance == 0) {
+    if (count == 0 || !(variance >= -1) || variance == 0) {
         return 0;
     }
     struct search search = {.days = days,

@@ -93,7 +93,7 @@ static void test_false_alarms(void **state) {
  * day the 3-day mean is sooner because it alarms five times as often while nothing is wrong. */
 static void test_noticed(void **state) {
     (void)state;
-    static const double means[] = {20, 100, 500}, most[] = {7, 3, 1.6};
+    static const double means[] = {20, 100, 500}, most[] = {6.2, 2.8, 1.5};
     for (size_t i = 0; i < 3; i++) {
         struct outcome risen = simulate(means[i], 0, 10, 60, MI_WATCH_COST);
         print_message(
@@ -154,6 +154,84 @@ static void test_ratio(void **state) {
     assert_false(watch.open);
 }
 
+#define GROUP      30
+#define GROUP_RUNS 60
+
+struct group_outcome {
+    double alarms; /* per 100 days of campaigns that go as predicted */
+    double days;   /* to notice, of the others */
+};
+
+/* Groups of campaigns of which the first `changed` have a CPA a quarter higher from day 10 on; `common`:
+ * spread of what a day does to all of them. */
+static struct group_outcome simulate_group(size_t changed, double common) {
+    gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
+    struct mi_watch_options options = {.threshold = 0.2, .noise = common * common, .false_alarms = 0.01};
+    struct group_outcome outcome = {0};
+    double quiet = 0, noticed = 0, expected[GROUP], observed[GROUP];
+    for (int run = 0; run < GROUP_RUNS; run++) {
+        struct mi_watch_group *group = NULL;
+        bool was[GROUP] = {false}, seen[GROUP] = {false};
+        assert_int_equal(mi_watch_group_new(&options, common * common, GROUP, &group, NULL), MI_OK);
+        for (int day = 0; day < DAYS; day++) {
+            double all = exp(gsl_ran_gaussian(random, common));
+            for (size_t i = 0; i < GROUP; i++) {
+                expected[i] = 20;
+                observed[i] = draw(random, 20 * all / (day >= 10 && i < changed ? 1.25 : 1), 0);
+            }
+            mi_watch_group_day(group, expected, observed);
+            for (size_t i = 0; i < GROUP; i++) {
+                bool open = mi_watch_group_member(group, i)->open, bad = day >= 10 && i < changed;
+                quiet += !bad;
+                outcome.alarms += !bad && open && !was[i];
+                if (bad && open && !was[i] && !seen[i]) {
+                    seen[i] = true;
+                    outcome.days += day - 9;
+                    noticed++;
+                }
+                was[i] = open;
+            }
+        }
+        mi_watch_group_free(group);
+    }
+    outcome.alarms *= 100 / quiet;
+    outcome.days /= noticed;
+    gsl_rng_free(random);
+    return outcome;
+}
+
+/* What hits a whole network is noticed sooner than by campaigns one by one, and than by a 3-day mean (3.5
+ * days at this volume); days that are good or bad for all alike are no alarm. */
+static void test_group(void **state) {
+    (void)state;
+    static const double commons[] = {0, 0.05, 0.1};
+    for (size_t i = 0; i < 3; i++) {
+        struct group_outcome quiet = simulate_group(0, commons[i]), all = simulate_group(GROUP, commons[i]),
+                             third = simulate_group(GROUP / 3, commons[i]);
+        print_message("common %g: false alarms %.2f, beside changed ones %.2f; noticed after %.2f days\n",
+                      commons[i], quiet.alarms, third.alarms, all.days);
+        assert_true(quiet.alarms <= 1);
+        assert_true(third.alarms <= 1.5);
+        assert_true(all.days < (i < 2 ? 3.5 : 5));
+    }
+    struct mi_watch_group *group = NULL;
+    struct mi_watch_options options = {.kind = MI_WATCH_RATIO, .threshold = -0.15, .false_alarms = 0.01};
+    const double expected[] = {2, 2, NAN}, observed[] = {1, 2, 1};
+    assert_int_equal(mi_watch_group_new(&options, NAN, 3, &group, NULL), MI_OK);
+    for (size_t i = 0; i < 3; i++) {
+        mi_watch_group_noise(group, i, 0.1);
+    }
+    for (int day = 0; day < 5; day++) {
+        mi_watch_group_day(group, expected, observed);
+    }
+    assert_true(mi_watch_group_member(group, 0)->open);
+    assert_false(mi_watch_group_member(group, 1)->open);
+    assert_int_equal(mi_watch_group_member(group, 2)->days, 0);
+    assert_int_equal(mi_watch_group_sum(group)->days, 0);
+    mi_watch_group_free(group);
+    mi_watch_group_free(NULL);
+}
+
 static size_t causes_of(double cpm, double cvr, double frequency, double season, double others,
                         struct mi_cause *causes) {
     struct mi_monitored_day days[460];
@@ -172,7 +250,7 @@ static size_t causes_of(double cpm, double cvr, double frequency, double season,
                                               .frequency = 1.5 * wave * (now ? frequency : 1),
                                               .revenue = NAN};
     }
-    return mi_causes_find(days, 460, 455, cpm / cvr - 1, true, others, 3, causes);
+    return mi_causes_find(days, 460, 455, cvr > 0 ? cpm / cvr - 1 : INFINITY, true, others, 3, causes);
 }
 
 static void test_causes(void **state) {
@@ -189,13 +267,18 @@ static void test_causes(void **state) {
     assert_string_equal(causes[1].name, "platform_change");
     assert_string_equal(causes[2].name, "season");
     assert_string_equal(causes[3].name, "audience_exhaustion");
+    /* no user is left: only what took all of them is a cause */
+    assert_int_equal(causes_of(1.3, 0, 1.2, 0.9, 0.3, causes), 1);
+    assert_string_equal(causes[0].name, "landing_page");
+    assert_true(causes[0].share == 1);
+    assert_int_equal(causes_of(1, 0, 1, 1, INFINITY, causes), 2);
     assert_int_equal(mi_causes_find(NULL, 0, 0, 0.3, true, NAN, 0, causes), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_false_alarms), cmocka_unit_test(test_noticed), cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_ratio),        cmocka_unit_test(test_causes),
+        cmocka_unit_test(test_ratio),        cmocka_unit_test(test_group),   cmocka_unit_test(test_causes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
