@@ -1682,8 +1682,10 @@ enum mi_status mi_monte_carlo_run(const struct mi_monte_carlo *options,
                                   struct mi_risk_figures *figures, struct mi_risk_figures *totals,
                                   double *profits, struct mi_error *error);
 
-/* Draws of one campaign, one after another. Of a mix each draw takes one part, with its weight as the chance:
- * families that a mix stands between are uncertain too. */
+/* Draws of one campaign, one after another. Users at a spend are lognormal about the curve, which is their
+ * mean, with the variance of log users that the covariance gives there (the curve's band); draws at several
+ * spends belong together. Of a mix each draw takes one part, with its weight as the chance: families that a
+ * mix stands between are uncertain too. */
 struct mi_draws;
 enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64_t seed,
                             struct mi_draws **draws, struct mi_error *error);
