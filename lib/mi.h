@@ -763,6 +763,8 @@ enum mi_status mi_rfm_merge(struct mi_rfm *rfm, struct mi_text customer_id, cons
 enum mi_status mi_rfm_finish(struct mi_rfm *rfm, struct mi_rfm_summary *summary, struct mi_error *error);
 /* Row `number` of all customers, from 0; false: this one has no place in the output (its sums are filled). */
 bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row);
+/* The same of one customer; false also where there is none of that id. */
+bool mi_rfm_find(const struct mi_rfm *rfm, struct mi_text customer_id, struct mi_rfm_row *row);
 size_t mi_rfm_count(const struct mi_rfm *rfm);
 
 /* ---- buy till you die: customers from what they bought ----
@@ -1009,9 +1011,10 @@ void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double co
  * ------------------------------------------------------------------------------------------------------ */
 
 /* Members: boosted trees grown leaf by leaf (Tweedie loss) and by depth (paying at all, then how much), a
- * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), and a prediction that came with
- * the data. The second and third start from a linear model of the same form. Weights are those that do best
- * on out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
+ * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), a prediction that came with the
+ * data, and buy till you die where there is a log (fitted to the users that are learnt from). The second and
+ * third start from a linear model of the same form. Weights are those that do best on out-of-fold predictions
+ * (absolute error, normalised Gini, squared error), intervals are conformal. */
 struct mi_ltv_ensemble;
 
 struct mi_ltv_ensemble_options {
@@ -1021,9 +1024,12 @@ struct mi_ltv_ensemble_options {
     const char *time;     /* column of dates or numbers: validation on the latest; NULL: any fold */
     const char *segment;  /* column by whose values intervals are set apart; NULL: none */
     const char *given;    /* column that is a prediction of the target; NULL: none */
-    const char *members;  /* of leaf, depth, net, given, by commas; NULL: all */
+    const char *members;  /* of leaf, depth, net, given, btyd, by commas; NULL: all */
     int32_t cut;          /* dates after it tell of the future; MI_DATE_MISSING: none */
-    bool allow_leak;      /* a feature that alone tells the target is said, not refused */
+    const struct mi_rfm *transactions; /* a finished log until `cut`; NULL: none. Then also */
+    const char *customer;              /* column of the users that joins it, */
+    double horizon;                    /* and the days after `cut` that the target is of */
+    bool allow_leak;                   /* a feature that alone tells the target is said, not refused */
     uint64_t seed;
     unsigned threads;
 };
@@ -1048,6 +1054,10 @@ void mi_ltv_ensemble_say(const struct mi_ltv_ensemble *ensemble, const struct mi
 const char *mi_ltv_ensemble_target(const struct mi_ltv_ensemble *ensemble);
 size_t mi_ltv_ensemble_feature_count(const struct mi_ltv_ensemble *ensemble);
 const char *mi_ltv_ensemble_feature(const struct mi_ltv_ensemble *ensemble, size_t feature);
+
+/* Whether it was fitted with a log: then one is to be given before it is opened (borrowed). */
+bool mi_ltv_ensemble_has_log(const struct mi_ltv_ensemble *ensemble);
+void mi_ltv_ensemble_take_log(struct mi_ltv_ensemble *ensemble, const struct mi_rfm *transactions);
 
 /* Finds the features in a stream. Those that are not there are missing in every row, which is said; without
  * any of them MI_BAD_INPUT. */
