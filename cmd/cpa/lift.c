@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum mi_status no_memory(struct mi_error *error) {
-    return mi_error_set(error, MI_NO_MEMORY, "out of memory");
-}
-
 enum mi_status lift_open(struct lift *lift, const char *path, struct mi_error *error) {
     lift->path = path;
     enum mi_status status = mi_index_new(&lift->ids, error);
