@@ -588,6 +588,58 @@ size_t mi_curve_fit_count(const struct mi_curve_fit *fit);
 void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * lift: what experiments say of curves (lib/curve)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_LIFT_EXPERIMENTS_MOST 1000
+
+/* A campaign whose curve was fitted to attributed conversions. */
+struct mi_lift_campaign {
+    const struct mi_curve *curve; /* of a family that can be fitted */
+    const double *covariance;     /* of its log parameters: lower triangle in text order */
+    double spend;                 /* mean of its days: the spend of an experiment is shared out by it */
+    const size_t *groups; /* its group at each level, the widest first: numbers below group_count, and a group
+                           * belongs to one group of the level above */
+};
+
+/* What was found out by changing the spend of some campaigns, as by a holdout or in some regions only. */
+struct mi_lift_experiment {
+    const size_t *campaigns; /* their numbers */
+    size_t campaign_count;
+    double spend_before, spend_after; /* a day, of all of them together; 0 and more, and different */
+    double conversions; /* a day, that the higher spend brought more than the lower: all, attributed or not */
+    double standard_error; /* of these, above 0 */
+    size_t target;         /* experiments of one target are of the same campaigns */
+    bool contradicts;      /* out: it and others of its target differ by more than their errors */
+};
+
+struct mi_lift_result {
+    bool measured;             /* it, or a group that it belongs to, was part of an experiment */
+    double incrementality, se; /* incremental conversions over attributed ones; 1 and NaN: not measured */
+    struct mi_curve curve;     /* of incremental users */
+    double covariance[MI_CURVE_COVARIANCE_MOST];
+};
+
+struct mi_lift_summary {
+    double incrementality, se; /* of a campaign of no measured group */
+    double misfit; /* largest factor by which the errors of contradicting experiments were raised */
+};
+
+/* The curves of incremental users: attributed users at a spend times a share that the campaign has of its own
+ * (incrementality). An experiment observes the difference of such curves at two spends with a normal error.
+ * Logs of the share are normal with parts for the portfolio, for each group and for the campaign, whose
+ * spreads are learnt where there are enough experiments; without any experiment the share is 1. Shares and
+ * curves are found together (maximum a posteriori by Gauss-Newton steps in the space of the observations:
+ * Tarantola 2005, section 3.2, the iterated extended Kalman filter of Bell & Cathey 1993). Errors of
+ * experiments on the same campaigns that contradict each other are raised until they do not (Birge 1932).
+ * results: one per campaign. MI_BAD_ARGUMENT: an experiment that says nothing, or too many. */
+enum mi_status mi_lift_estimate(const struct mi_lift_campaign *campaigns, size_t campaign_count,
+                                size_t level_count, size_t group_count,
+                                struct mi_lift_experiment *experiments, size_t experiment_count,
+                                struct mi_lift_result *results, struct mi_lift_summary *summary,
+                                struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
  * ltv: what a user will be worth (lib/ltv)
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -1930,6 +1982,23 @@ void mi_simulator_free(struct mi_simulator *simulator);
 /* Campaign `number`, from 0, with its days; borrowed until the next call. */
 enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t number,
                                      const struct mi_simulated_campaign **campaign, struct mi_error *error);
+
+/* An experiment with a campaign: half are holdouts (from no spend to the daily budget), half raise the budget
+ * by half. */
+struct mi_simulated_experiment {
+    double spend_before, spend_after;
+    double conversions;    /* a day, that the higher spend brought more: the truth and a normal error */
+    double standard_error; /* of them */
+};
+
+/* Share of a campaign's attributed conversions that are incremental: lognormal about `mean`, with a part of
+ * its network (25 %) and one of its own (15 %). The campaign is one of mi_simulator_campaign(). */
+double mi_simulator_incrementality(const struct mi_simulator *simulator, size_t number, double mean,
+                                   const struct mi_simulated_campaign *campaign);
+/* Experiment `number` with a campaign, with an error of `error` times what is true. */
+struct mi_simulated_experiment mi_simulator_experiment(const struct mi_simulator *simulator, size_t number,
+                                                       double incrementality, double error,
+                                                       const struct mi_simulated_campaign *campaign);
 
 /* The next user. */
 void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user *user);
