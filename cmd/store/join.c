@@ -103,7 +103,7 @@ static enum mi_status write_joined(void *context, const struct mi_stored_campaig
             continue;
         status = mi_batch_text(join->batch, join->row, join->columns[i].in, &text, error);
         if (!status)
-            mi_writer_text(join->stream->writer, join->columns[i].slot, text);
+            write_cell(join->stream->writer, join->columns[i].slot, text);
     }
     return status ? status : mi_writer_row(join->stream->writer, join->batch, join->row, error);
 }
