@@ -34,8 +34,9 @@ mature=${MATURE:-8} # days until the conversions of a day are in
 import() {
     for export in incoming/*; do
         [ -f "$export" ] || continue
-        if [ -x import ]; then ./import "$export" >"$night/rows"; else cp "$export" "$night/rows"; fi
-        mi-store put actuals -s mi.db --inputs="$export" "$night/rows"
+        rows=$export
+        if [ -x import ]; then rows=$night/rows; ./import "$export" >"$rows"; fi
+        mi-store put actuals -s mi.db --inputs="$export" "$rows"
         mv "$export" "imported/$today-${export##*/}"
     done
     mi-store put campaigns -s mi.db campaigns.csv
@@ -44,16 +45,21 @@ import() {
 # The first models; and where the predictions of four weeks were further off than they may be, a challenger, in staging.
 # The curves are fitted anew every night: what is versioned is from how many days, all or, should old ones mislead, 28.
 accuracy() {
-    [ -n "$(version mi-cpa/production)" ] || { add_days 36500 && promote mi-cpa/1; }
-    [ -n "$(version mi-ltv/production)" ] || [ ! -e users.csv ] || { add_ltv && promote mi-ltv/1; }
-    is_right mi-cpa cpa || add_days "$([ "$(days_of production)" -gt 28 ] && echo 28 || echo 36500)"
-    [ ! -e users.csv ] || is_right mi-ltv ltv || add_ltv
+    models
+    if [ -z "$cpa" ]; then add_days 36500; promote mi-cpa/1; fi
+    if [ -z "$ltv" ] && [ -e users.csv ]; then add_ltv; promote mi-ltv/1; fi
+    models
+    other=$(days_of "$cpa")
+    if [ "$other" -gt 28 ]; then other=28; else other=36500; fi
+    if ! is_right "$cpa" cpa; then add_days "$other"; fi
+    if [ -e users.csv ] && ! is_right "$ltv" ltv; then add_ltv; fi
 }
 
 # A challenger takes the place of what is in production once it was better by more than noise.
 contest() {
-    ! beats mi-cpa cpa || promote mi-cpa/staging
-    ! beats mi-ltv ltv || promote mi-ltv/staging
+    models
+    if [ -n "$cpa_next" ] && beats "$cpa_next" "$cpa" cpa; then promote "$cpa_next"; fi
+    if [ -n "$ltv_next" ] && beats "$ltv_next" "$ltv" ltv; then promote "$ltv_next"; fi
 }
 
 # Alerts where the days that came leave what was predicted; where a campaign allows it, its budget is cut.
@@ -62,82 +68,98 @@ monitor() {
     [ ! -e maturity.csv ] || late=--maturity=maturity.csv
     [ ! -x alert ] || told=--exec=./alert
     mi-monitor -s mi.db --as-of="$today" ${late:+"$late"} ${told:+"$told"} </dev/null || [ $? -eq 1 ]
-    mi-store log -s mi.db --of=alerts -o "$night/alerts.csv"
+    mi-store log -s mi.db --of=alerts -O tsv -o "$night/alerts.tsv"
+    mi-store log -s mi.db --of=actions -O tsv -o "$night/actions.tsv"
 }
 
 # What tonight starts from: the days that have come, and the campaigns at the budgets that the monitor left.
 gather() {
-    days production "$night/days.csv"
+    models
+    days "$cpa" "$night/days.csv"
     mi-store join -q -s mi.db --column=daily_budget -o "$night/budgets.csv" campaigns.csv
-    add_value mi-ltv/production "$night/budgets.csv" "$night/campaigns.csv"
+    add_value "$ltv" "$night/budgets.csv" "$night/campaigns.csv"
 }
 
 # Curves, predictions at several spends, and the best split. A campaign that the monitor cut is held there.
 optimise() {
-    held=$(mi-store log -s mi.db --of=actions -O tsv |
-        awk -F '\t' -v day="$today" '$8 == day && $10 $11 == "" { printf "%s%s", comma, $3; comma = "," }')
+    held=$(awk -F '\t' -v day="$today" '$8 == day && $10 $11 == "" { printf "%s%s", comma, $3; comma = "," }' \
+        "$night/actions.tsv")
     (cd "$night" && "$here/allocate" --summary=summary.json -o allocation.csv ${held:+"--hold=$held"} "$@")
     mi-store put campaigns -q -s mi.db --map=daily_budget=recommended_budget "$night/allocation.csv"
 }
 
 # What the models, and their challengers, say of tomorrow, for the night when it can be judged.
 predict() {
+    models
     mi-store join -q -s mi.db --column=daily_budget -o "$night/tomorrow.csv" campaigns.csv
-    predict_users production "$night/curves.csv"
-    predict_value production
-    if [ -n "$(version mi-cpa/staging)" ]; then
-        days staging "$night/staging-days.csv"
+    predict_users "$cpa" "$night/curves.csv"
+    if [ -n "$cpa_next" ]; then
+        days "$cpa_next" "$night/staging-days.csv"
         mi-cpa fit -q -o "$night/staging-curves.csv" "$night/staging-days.csv"
-        predict_users staging "$night/staging-curves.csv"
+        predict_users "$cpa_next" "$night/staging-curves.csv"
     fi
-    predict_value staging
+    if [ -e users.csv ]; then predict_value "$ltv"; fi
+    if [ -n "$ltv_next" ]; then predict_value "$ltv_next"; fi
 }
 
 # The files of the day appear whole, the link last.
 publish() {
-    cp "$night/summary.json" .new && mv -f .new "summary-$today.json"
-    cp "$night/allocation.csv" .new && mv -f .new "allocation-$today.csv"
-    ln -sf "allocation-$today.csv" .new && mv -f .new latest.csv
+    cp "$night/summary.json" .new
+    mv -f .new "summary-$today.json"
+    cp "$night/allocation.csv" .new
+    mv -f .new "allocation-$today.csv"
+    ln -sf "allocation-$today.csv" .new
+    mv -f .new latest.csv
 }
 
 # ---- what the steps use ----
 
-# NAME/STAGE: the model there, as mi-cpa/2; nothing where there is none.
+# What is in production and what is to take its place, as mi-cpa/2; empty where there is none.
+models() {
+    mi-store model list -s mi.db -O tsv -o "$night/models.tsv"
+    cpa=$(version mi-cpa/ production)
+    cpa_next=$(version mi-cpa/ staging)
+    ltv=$(version mi-ltv/ production)
+    ltv_next=$(version mi-ltv/ staging)
+}
+
 version() {
-    mi-store model show -s mi.db "$1" 2>/dev/null | sed -n '2s/,.*//p'
+    awk -F '\t' -v name="$1" -v stage="$2" 'index($1, name) == 1 && $2 == stage { newest = $1 } END { print newest }' \
+        "$night/models.tsv"
 }
 
 promote() {
     mi-store model promote -s mi.db "$1"
 }
 
-# STAGE: from how many days its curves are fitted.
-days_of() {
-    mi-store model show -s mi.db --file "mi-cpa/$1"
-}
-
-# STAGE FILE: those days.
-days() {
-    mi-store get days -s mi.db --before="$today" --last="$(days_of "$1")" -o "$2"
-}
-
 add_days() {
-    echo "$1" >"$night/days" && mi-store model add -s mi.db --name=mi-cpa "$night/days"
+    echo "$1" >"$night/days"
+    mi-store model add -s mi.db --name=mi-cpa "$night/days"
 }
 
 add_ltv() {
-    mi-ltv fit -q -o "$night/ltv.json" users.csv && mi-store model add -s mi.db "$night/ltv.json"
+    mi-ltv fit -q -o "$night/ltv.json" users.csv
+    mi-store model add -s mi.db "$night/ltv.json"
 }
 
-# MODEL METRIC: whether what is in production predicted within the limit.
+# MODEL: from how many days its curves are fitted; and MODEL FILE: those days.
+days_of() {
+    mi-store model show -s mi.db --file "$1"
+}
+
+days() {
+    last=$(days_of "$1")
+    mi-store get days -s mi.db --before="$today" --last="$last" -o "$2"
+}
+
+# MODEL METRIC: whether it predicted within the limit.
 is_right() {
-    judge "$2" --model="$(version "$1/production")" --limit="$2.mape>30" -o "$night/accuracy-$2.csv"
+    judge "$2" --model="$1" --limit="$2.mape>30" -o "$night/accuracy-$2.csv"
 }
 
-# MODEL METRIC: whether there is a challenger, and it was better by more than noise.
+# CHALLENGER CHAMPION METRIC: whether it was better by more than noise.
 beats() {
-    [ -n "$(version "$1/staging")" ] &&
-        judge "$2" --champion="$(version "$1/production")" --challenger="$(version "$1/staging")" -o "$night/contest-$2.csv"
+    judge "$3" --challenger="$1" --champion="$2" -o "$night/contest-$3.csv"
 }
 
 # METRIC OPTION ...: status 0 yes, 1 no; trouble ends the night.
@@ -154,25 +176,23 @@ add_value() {
     if [ -e users.csv ]; then mi-ltv by-source -q -s mi.db -m "@$1" -H users.csv -o "$3" "$2"; else cp "$2" "$3"; fi
 }
 
-# STAGE CURVES: users and CPA of tomorrow, with a day's noise.
+# MODEL CURVES: users and CPA of tomorrow, with a day's noise.
 predict_users() {
-    mi-cpa -q -c "$2" --missing-curve=pooled --at=daily_budget --band=outcome -o "$night/$1-users.csv" "$night/tomorrow.csv"
+    mi-cpa -q -c "$2" --missing-curve=pooled --at=daily_budget --band=outcome -o "$night/users.csv" "$night/tomorrow.csv"
     mi-store put predictions -q -s mi.db --made="$today" --horizon=1 --map=users=num_users --metric=cpa,users \
-        --model="$(version "mi-cpa/$1")" --inputs="$2" "$night/$1-users.csv"
+        --model="$1" --inputs="$2" "$night/users.csv"
 }
 
-# STAGE: what a user of each campaign will be worth.
+# MODEL: what a user of each campaign will be worth.
 predict_value() {
-    if [ -e users.csv ] && [ -n "$(version "mi-ltv/$1")" ]; then
-        add_value "mi-ltv/$1" campaigns.csv "$night/$1-ltv.csv"
-        mi-store put predictions -q -s mi.db --made="$today" --horizon=90 --metric=ltv --model="$(version "mi-ltv/$1")" \
-            "$night/$1-ltv.csv"
-    fi
+    add_value "$1" "$night/tomorrow.csv" "$night/ltv.csv"
+    mi-store put predictions -q -s mi.db --made="$today" --horizon=90 --metric=ltv --model="$1" "$night/ltv.csv"
 }
 
 # ---- a night ----
 
-# STEP ...: takes it unless it is done. -e holds within, since nothing looks at the status of the parentheses.
+# STEP ...: takes it unless it is done. Within, what fails ends it (-e): nothing looks at the status of the parentheses, and
+# steps chain commands by lines, never by &&.
 step() {
     [ ! -e "$night/$1.done" ] || return 0
     (
@@ -218,5 +238,5 @@ fi
 night=nights/$today
 mkdir -p "$night" incoming imported
 for name in import accuracy contest monitor gather optimise predict publish; do step "$name" "$@"; done
-alerts=$(mi-store log -s mi.db --of=alerts -O tsv | awk -F '\t' -v day="$today" '$12 == day { n++ } END { print n + 0 }')
+alerts=$(awk -F '\t' -v day="$today" '$12 == day { n++ } END { print n + 0 }' "$night/alerts.tsv")
 echo "$today: $(($(wc -l <latest.csv) - 1)) campaigns, $alerts new alerts"
