@@ -119,17 +119,6 @@ enum mi_status curve_columns_open(struct curve_columns *columns, const struct cu
     return status;
 }
 
-/* What is written as a number stays one (in NDJSON), what is not stays a text. */
-static void set_cell(struct mi_writer *writer, size_t slot, struct mi_text text) {
-    char canonical[MI_NUMBER_LENGTH];
-    double value;
-    if (mi_number_parse(text, &value) &&
-        mi_text_equal(text, (struct mi_text){canonical, mi_number_format(value, canonical)}))
-        mi_writer_number(writer, slot, value);
-    else if (text.data)
-        mi_writer_text(writer, slot, text);
-}
-
 enum mi_status curve_columns_set(const struct curve_columns *columns, struct stream *stream,
                                  const struct mi_batch *batch, size_t row, size_t table_row,
                                  struct mi_error *error) {
@@ -140,7 +129,7 @@ enum mi_status curve_columns_set(const struct curve_columns *columns, struct str
                                        : mi_batch_text(columns->table->batch, table_row,
                                                        columns->items[i].in_table, &text, error);
         if (!status)
-            set_cell(stream->writer, columns->items[i].slot, text);
+            write_cell(stream->writer, columns->items[i].slot, text);
     }
     return status;
 }
