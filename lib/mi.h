@@ -880,11 +880,22 @@ enum mi_forecast_kind {
 };
 const char *mi_forecast_kind_name(enum mi_forecast_kind kind);
 
+/* A holiday's date, past or to come; the same holiday of other years has the same name. */
+struct mi_holiday {
+    int32_t date;
+    size_t name;
+};
+
 struct mi_forecast_options {
     size_t days;  /* ahead, 1 to MI_FORECAST_DAYS_MOST */
     double level; /* of the intervals */
+    /* What a holiday did to the series on its past dates (over the same weekdays of the two weeks before and
+     * after, drawn to nothing as far as ordinary days differ so) is taken out of them, and put on those to
+     * come. Lent; each date once; none where the count is 0. */
+    const struct mi_holiday *holidays;
+    size_t holiday_count;
 };
-struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL */
+struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL, no holidays */
 
 struct mi_forecast_range {
     double predicted, low, high; /* low and high are missing where the series is too short to say */

@@ -20,7 +20,7 @@ struct mi_forecast {
     double level;
     bool never_negative, no_negative_week;   /* days, and sums of seven of them */
     double fixed[MI_FORECAST_DAYS_MOST];     /* by day ahead: what is planned, NaN where nothing is */
-    double factor[MI_FORECAST_DAYS_MOST];    /* by day ahead: what the plan multiplies the forecast by */
+    double factor[MI_FORECAST_DAYS_MOST];    /* by day ahead: what holidays and the plan multiply it by */
     double log_error[MI_FORECAST_DAYS_MOST]; /* standard error of its logarithm */
 };
 
@@ -50,7 +50,8 @@ static void find_negative(struct mi_forecast *made) {
 
 static enum mi_status make(const struct mi_series *from, const struct mi_forecast_options *options,
                            struct mi_forecast *made, struct mi_error *error) {
-    enum mi_status status = series_prepare(from, &made->series, error);
+    struct holiday_effect effects[MI_FORECAST_DAYS_MOST];
+    enum mi_status status = series_prepare(from, options, &made->series, effects, error);
     if (!status)
         status = combine(&made->series, options->days, &made->combination, error);
     if (!status)
@@ -61,7 +62,9 @@ static enum mi_status make(const struct mi_series *from, const struct mi_forecas
     made->level = options->level;
     find_negative(made);
     for (size_t h = 0; h < MI_FORECAST_DAYS_MOST; h++) {
-        made->factor[h] = 1;
+        bool holiday = h < options->days;
+        made->factor[h] = holiday ? effects[h].factor : 1;
+        made->log_error[h] = holiday ? effects[h].error / effects[h].factor : 0;
         made->fixed[h] = NAN;
     }
     return MI_OK;
@@ -278,8 +281,8 @@ enum mi_status mi_forecast_ratio(const struct mi_forecast *top, const struct mi_
 /* ---- plan ---- */
 
 void mi_forecast_follow(struct mi_forecast *forecast, size_t step, double factor, double log_error) {
-    forecast->factor[step - 1] = factor;
-    forecast->log_error[step - 1] = log_error;
+    forecast->factor[step - 1] *= factor;
+    forecast->log_error[step - 1] = hypot(forecast->log_error[step - 1], log_error);
 }
 
 void mi_forecast_fix(struct mi_forecast *forecast, size_t step, double value) {
