@@ -886,6 +886,8 @@ struct mi_holiday {
     size_t name;
 };
 
+struct mi_forecast;
+
 struct mi_forecast_options {
     size_t days;  /* ahead, 1 to MI_FORECAST_DAYS_MOST */
     double level; /* of the intervals */
@@ -894,6 +896,9 @@ struct mi_forecast_options {
      * come. Lent; each date once; none where the count is 0. */
     const struct mi_holiday *holidays;
     size_t holiday_count;
+    /* The spend of the same days, forecast by then as far ahead, for the regression among the forecasters;
+     * NULL: there is none. One that ends on another day is not used. */
+    const struct mi_forecast *spend;
 };
 struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL, no holidays */
 
@@ -901,13 +906,12 @@ struct mi_forecast_range {
     double predicted, low, high; /* low and high are missing where the series is too short to say */
 };
 
-struct mi_forecast;
-
 /* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing
- * with weekly season on values and logs, walks, trimmed weekday means, the year before), combined by
- * rolling-origin errors of the series itself; intervals are quantiles of the combination's own errors at like
- * horizons (split conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk
- * et al. 2005). A weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
+ * with weekly season on values and logs, walks, trimmed weekday means, the year before) and a ridge
+ * regression on lagged values, the calendar and spend, combined by rolling-origin errors of the series
+ * itself; intervals are quantiles of the combination's own errors at like horizons (split conformal
+ * prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk et al. 2005). A weekday
+ * that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
 enum mi_status mi_forecast_series(const struct mi_series *series, const struct mi_forecast_options *options,
                                   struct mi_forecast **forecast, struct mi_error *error);
 void mi_forecast_free(struct mi_forecast *forecast);

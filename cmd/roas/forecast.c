@@ -201,10 +201,10 @@ static enum mi_status take_results(const struct forecast *f, const struct pair *
 static enum mi_status forecast_one(const struct forecast *f, size_t number, struct result *result,
                                    struct mi_error *error) {
     const struct one_series *series = &f->set.items[number];
-    const struct mi_forecast_options wanted = {.days = f->farthest,
-                                               .level = options.level,
-                                               .holidays = f->holidays.items,
-                                               .holiday_count = f->holidays.count};
+    struct mi_forecast_options wanted = {.days = f->farthest,
+                                         .level = options.level,
+                                         .holidays = f->holidays.items,
+                                         .holiday_count = f->holidays.count};
     const int32_t start = f->set.end - (int32_t)series->days + 1;
     struct pair pair = {.value = {start, series->days, NULL}};
     if (series->known == 0)
@@ -215,13 +215,16 @@ static enum mi_status forecast_one(const struct forecast *f, size_t number, stru
         if (!result->days)
             return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     }
-    enum mi_status status = mi_forecast_series(&pair.value, &wanted, &pair.value_forecast, error);
-    if (!status && options.spend) {
+    enum mi_status status = MI_OK;
+    if (options.spend) {
         pair.spend = (struct mi_series){start, series->days, series->values[1]};
         status = mi_forecast_series(&pair.spend, &wanted, &pair.spend_forecast, error);
         if (status == MI_BAD_ARGUMENT) /* no day of spend is known */
             status = MI_OK;
     }
+    wanted.spend = pair.spend_forecast;
+    if (!status)
+        status = mi_forecast_series(&pair.value, &wanted, &pair.value_forecast, error);
     if (!status && pair.spend_forecast && f->plans.items && f->plans.items[number].given)
         result->unknown = !plan_follow(&f->plans.items[number], f->farthest, &pair.value, &pair.spend,
                                        pair.value_forecast, pair.spend_forecast);

@@ -48,12 +48,34 @@ static void find_negative(struct mi_forecast *made) {
     }
 }
 
+/* The spend's logs by day of the series, and its forecasts. */
+static enum mi_status lend_spend(struct mi_forecast *made, int32_t end,
+                                 const struct mi_forecast_options *options, struct mi_error *error) {
+    const struct series *spend = &options->spend->series;
+    const size_t days = made->series.days;
+    if (options->spend->end != end || options->spend->combination.ahead < options->days)
+        return MI_OK;
+    made->series.spend = malloc(days * sizeof *made->series.spend);
+    if (!made->series.spend)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    for (size_t t = 0; t < days; t++) {
+        size_t back = days - t;
+        double value = back <= spend->days ? spend->value[spend->days - back] : NAN;
+        made->series.spend[t] = value > 0 ? log(value) : NAN;
+    }
+    made->series.spend_forecast = &options->spend->combination;
+    return MI_OK;
+}
+
 static enum mi_status make(const struct mi_series *from, const struct mi_forecast_options *options,
                            struct mi_forecast *made, struct mi_error *error) {
     struct holiday_effect effects[MI_FORECAST_DAYS_MOST];
     enum mi_status status = series_prepare(from, options, &made->series, effects, error);
+    if (!status && options->spend)
+        status = lend_spend(made, from->start + (int32_t)from->days - 1, options, error);
     if (!status)
         status = combine(&made->series, options->days, &made->combination, error);
+    made->series.spend_forecast = NULL;
     if (!status)
         status = band_make(&made->series, &made->combination, options->level, &made->band, error);
     if (status)

@@ -34,6 +34,8 @@ static void mask_closed(struct series *series) {
     for (size_t w = 0; w < WEEK; w++)
         series->live[w] =
             zeros[w] < n[w] || n[w] == 0 || open == 0 || pow(chance, (double)n[w]) > CLOSED_ODDS;
+    for (size_t w = 0; w < WEEK; w++)
+        series->closed |= !series->live[w];
     for (size_t t = 0; t < series->days; t++)
         if (!series->live[weekday_of(series, t)])
             series->value[t] = NAN;
@@ -131,5 +133,6 @@ enum mi_status series_prepare(const struct mi_series *from, const struct mi_fore
 
 void series_clear(struct series *series) {
     free(series->value);
-    series->value = NULL;
+    free(series->spend);
+    series->value = series->spend = NULL;
 }
