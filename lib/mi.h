@@ -1826,7 +1826,7 @@ double mi_watch_spread(const double *ratios, size_t count);
 /* A likely cause of a variance. */
 struct mi_cause {
     const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
-                         season */
+                         season, user_value */
     double share;     /* of the variance's logarithm that it explains */
     char evidence[160];
 };
@@ -1837,14 +1837,15 @@ struct mi_monitored_day {
     double spend, users, revenue, impressions, clicks, frequency;
 };
 
-/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
- * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
- * against the four weeks before and only where more than two standard errors changed; the same days a year
- * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
- * the same network, NaN for none. Without any user the variance is infinite, or -1. Returns their number,
- * MI_CAUSES_MOST at most. */
+/* Causes of a variance (actual / predicted - 1 of a CPA, of users or of a ROAS) that began at `since`, the
+ * strongest first: cost per impression, click rate and conversion rate, into which a CPA falls, for a ROAS
+ * revenue a user, and frequency, each against the four weeks before and only where more than two standard
+ * errors changed; the same days a year ago against the four weeks before them; others_variance: the median
+ * variance of the `others` campaigns of the same network, NaN for none. Without any user the variance is
+ * infinite, or -1. Returns their number, MI_CAUSES_MOST at most. */
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
-                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
+                      enum mi_watch_kind kind, double others_variance, size_t others,
+                      struct mi_cause *causes);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
