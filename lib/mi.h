@@ -936,23 +936,38 @@ enum mi_forecast_kind {
 };
 const char *mi_forecast_kind_name(enum mi_forecast_kind kind);
 
+/* A holiday's date, past or to come; the same holiday of other years has the same name. */
+struct mi_holiday {
+    int32_t date;
+    size_t name;
+};
+
+struct mi_forecast;
+
 struct mi_forecast_options {
     size_t days;  /* ahead, 1 to MI_FORECAST_DAYS_MOST */
     double level; /* of the intervals */
+    /* What a holiday did to the series on its past dates (over the same weekdays of the two weeks before and
+     * after, drawn to nothing as far as ordinary days differ so) is taken out of them, and put on those to
+     * come. Lent; each date once; none where the count is 0. */
+    const struct mi_holiday *holidays;
+    size_t holiday_count;
+    /* The spend of the same days, forecast by then as far ahead, for the regression among the forecasters;
+     * NULL: there is none. One that ends on another day is not used. */
+    const struct mi_forecast *spend;
 };
-struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL */
+struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL, no holidays */
 
 struct mi_forecast_range {
     double predicted, low, high; /* low and high are missing where the series is too short to say */
 };
 
-struct mi_forecast;
-
 /* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing
- * with weekly season on values and logs, walks, trimmed weekday means, the year before), combined by
- * rolling-origin errors of the series itself; intervals are quantiles of the combination's own errors at like
- * horizons (split conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk
- * et al. 2005). A weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
+ * with weekly season on values and logs, walks, trimmed weekday means, the year before) and a ridge
+ * regression on lagged values, the calendar and spend, combined by rolling-origin errors of the series
+ * itself; intervals are quantiles of the combination's own errors at like horizons (split conformal
+ * prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk et al. 2005). A weekday
+ * that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
 enum mi_status mi_forecast_series(const struct mi_series *series, const struct mi_forecast_options *options,
                                   struct mi_forecast **forecast, struct mi_error *error);
 void mi_forecast_free(struct mi_forecast *forecast);
@@ -1879,7 +1894,7 @@ double mi_watch_spread(const double *ratios, size_t count);
 /* A likely cause of a variance. */
 struct mi_cause {
     const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
-                         season */
+                         season, user_value */
     double share;     /* of the variance's logarithm that it explains */
     char evidence[160];
 };
@@ -1890,14 +1905,15 @@ struct mi_monitored_day {
     double spend, users, revenue, impressions, clicks, frequency;
 };
 
-/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
- * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
- * against the four weeks before and only where more than two standard errors changed; the same days a year
- * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
- * the same network, NaN for none. Without any user the variance is infinite, or -1. Returns their number,
- * MI_CAUSES_MOST at most. */
+/* Causes of a variance (actual / predicted - 1 of a CPA, of users or of a ROAS) that began at `since`, the
+ * strongest first: cost per impression, click rate and conversion rate, into which a CPA falls, for a ROAS
+ * revenue a user, and frequency, each against the four weeks before and only where more than two standard
+ * errors changed; the same days a year ago against the four weeks before them; others_variance: the median
+ * variance of the `others` campaigns of the same network, NaN for none. Without any user the variance is
+ * infinite, or -1. Returns their number, MI_CAUSES_MOST at most. */
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
-                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
+                      enum mi_watch_kind kind, double others_variance, size_t others,
+                      struct mi_cause *causes);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
