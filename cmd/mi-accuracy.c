@@ -15,7 +15,7 @@
 static struct {
     const char *metrics;
     const char *as_of;
-    unsigned long min_age;
+    unsigned long min_age, window;
     const char *on_fail;
     unsigned long time_limit;
     const char *model, *champion, *challenger;
@@ -73,6 +73,13 @@ static const struct option_spec option_table[] = {
      .argument = "DAYS",
      .help = "age that a prediction with a prediction_date must have",
      .otherwise = "7"},
+    {.name = "window",
+     .kind = OPTION_COUNT,
+     .target = &options.window,
+     .low = 1,
+     .high = 36500,
+     .argument = "DAYS",
+     .help = "with -s: predictions made in so many days before --as-of (else all)"},
     {.name = "limit",
      .kind = OPTION_LIST,
      .target = &options.judge.limits,
@@ -377,6 +384,7 @@ static enum mi_status judge_stored(struct work *work, size_t *broken, struct mi_
         .challenger = options.challenger,
         .as_of = work->as_of,
         .min_age = options.min_age,
+        .window = options.window,
         .tolerance = options.tolerance,
         .significance = options.judge.significance,
     };
@@ -391,6 +399,8 @@ static enum mi_status run(struct mi_error *error) {
     struct work work = {.judge.options = options.judge};
     size_t broken = 0;
     enum mi_status status = find_day(&work, error);
+    if (!status && options.window > 0 && store_options.path == NULL)
+        status = mi_error_set(error, MI_BAD_ARGUMENT, "--window needs a store: -s FILE");
     if (!status && (options.champion != NULL || options.challenger != NULL) && store_options.path == NULL)
         status = mi_error_set(error, MI_BAD_ARGUMENT, "--champion and --challenger need a store: -s FILE");
     if (!status)

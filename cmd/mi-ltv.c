@@ -115,6 +115,9 @@ static enum mi_status run_predict(struct mi_error *error) {
     else if (kind->predict == segments_predict && !isnan(btyd_options.horizon))
         status = mi_error_set(error, MI_BAD_ARGUMENT,
                               "--horizon: %s is a model of segments, whose LTV has its own", ltv_model.path);
+    else if (kind->predict != behaviour_predict && (behaviour_options.transactions || behaviour_options.cut))
+        status = mi_error_set(error, MI_BAD_ARGUMENT, "--%s: %s is no ensemble",
+                              behaviour_options.transactions ? "transactions" : "cut", ltv_model.path);
     else
         status = kind->predict(file, error);
     mi_model_file_free(file);
@@ -127,6 +130,9 @@ static enum mi_status run_fit(struct mi_error *error) {
                             "--model and --target are two kinds of models: one of them");
     if (behaviour_options.target)
         return behaviour_fit(error);
+    if (behaviour_options.transactions || !isnan(btyd_options.horizon))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--%s needs --target",
+                            behaviour_options.transactions ? "transactions" : "horizon");
     bool segments =
         segment_options.history != NULL || segment_options.by != NULL || segment_options.as_of != NULL;
     if (btyd_options.family == NULL && btyd_options.covariates != NULL)

@@ -10,8 +10,8 @@
 
 /* The options of all sub-commands; each reads some. */
 static struct {
-    unsigned long seed, campaigns, days, users, history, behaviour;
-    double attributes, outliers;
+    unsigned long seed, campaigns, days, users, history, behaviour, experiments;
+    double attributes, outliers, incrementality, error;
     unsigned condition, noise;
     const char *start, *truth;
 } options;
@@ -35,6 +35,25 @@ static const struct option_spec portfolio_options[] = {
     {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
      "write the true curve, weekday factors and LTV of each campaign there", NULL},
     {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
+    {.name = NULL}};
+
+/* Of lift: those of the portfolio that say whose days they are, and its own. */
+static const struct option_spec lift_options[] = {
+    {"experiments", 0, OPTION_COUNT, &options.experiments, 0, 1e6, NULL, "N",
+     "how many, spread evenly over the campaigns", "20"},
+    {"incrementality", 0, OPTION_NUMBER, &options.incrementality, 0.01, 10, NULL, "SHARE",
+     "mean share of attributed conversions that are incremental", "0.7"},
+    {"error", 0, OPTION_NUMBER, &options.error, 0.001, 10, NULL, "SHARE",
+     "standard error of an experiment, as a share of what is true", "0.2"},
+    {"campaigns", 0, OPTION_COUNT, &options.campaigns, 0, 1e7, NULL, "N", "of how many campaigns", "100"},
+    {"days", 0, OPTION_COUNT, &options.days, 1, 36500, NULL, "N", "days that each campaign runs", "90"},
+    {"condition", 0, OPTION_CHOICE, &options.condition, 0, 0, "standard|random-span|no-hill|low-spend",
+     "NAME", "how spends lie to the curves, and their family", "standard"},
+    {"attributes", 0, OPTION_NUMBER, &options.attributes, 0, 1, NULL, "SHARE",
+     "share of the curves' variance that attributes explain", "0"},
+    {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
+     "write the true incrementality of each campaign there", NULL},
+    {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "that of the days", "1"},
     {.name = NULL}};
 
 static const struct option_spec users_options[] = {
@@ -215,6 +234,56 @@ static enum mi_status run_days(struct mi_error *error) {
     return run_portfolio(declare_days, put_days, error);
 }
 
+/* ---- lift ---- */
+
+/* A campaign and its experiments: of n experiments and m campaigns campaign i has those from i n / m on. */
+static enum mi_status put_lift(struct simulation *simulation, size_t i, struct mi_error *error) {
+    const struct mi_simulated_campaign *campaign;
+    enum mi_status status = mi_simulator_campaign(simulation->simulator, i, &campaign, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    double share = mi_simulator_incrementality(simulation->simulator, i, options.incrementality, campaign);
+    if (simulation->truth.writer != NULL) {
+        put_text(&simulation->truth, campaign->campaign_id);
+        put_text(&simulation->truth, campaign->segment.ad_network);
+        put_number(&simulation->truth, share);
+        status = put_row(&simulation->truth, error);
+    }
+    size_t end = (i + 1) * options.experiments / options.campaigns;
+    for (size_t e = i * options.experiments / options.campaigns; e < end && status == MI_OK; e++) {
+        struct mi_simulated_experiment found =
+            mi_simulator_experiment(simulation->simulator, e, share, options.error, campaign);
+        put_text(&simulation->rows, campaign->campaign_id);
+        put_number(&simulation->rows, found.spend_before);
+        put_number(&simulation->rows, found.spend_after);
+        put_number(&simulation->rows, found.conversions);
+        put_number(&simulation->rows, found.standard_error);
+        status = put_row(&simulation->rows, error);
+    }
+    return status;
+}
+
+static enum mi_status run_lift(struct mi_error *error) {
+    static const char *const found[] = {
+        "campaign_id", "spend_before", "spend_after", "incremental_conversions", "standard_error", NULL};
+    static const char *const truth[] = {"campaign_id", "ad_network", "incrementality", NULL};
+    struct simulation simulation = {.simulator = NULL};
+    options.history = 1;
+    options.start = "2026-01-01";
+    enum mi_status status = open_simulation(&simulation, error);
+    if (status == MI_OK) {
+        status = declare(&simulation.rows, found, error);
+    }
+    if (status == MI_OK && simulation.truth.writer != NULL) {
+        status = declare(&simulation.truth, truth, error);
+    }
+    for (size_t i = 0; i < options.campaigns && status == MI_OK; i++) {
+        status = put_lift(&simulation, i, error);
+    }
+    return close_simulation(&simulation, status, error);
+}
+
 /* ---- users ---- */
 
 static enum mi_status each_user(struct simulation *simulation, struct mi_error *error) {
@@ -305,6 +374,18 @@ static const struct command commands[] = {
      .example = "mi-simulate days --campaigns=100 --truth=truth.csv -o days.csv",
      .options = portfolio_options,
      .run = run_days},
+    {.name = "lift",
+     .purpose = "results of experiments with the campaigns of the same seed",
+     .details = "Columns: campaign_id, spend_before, spend_after, incremental_conversions, standard_error, a "
+                "day. Half of the\n"
+                "experiments are holdouts, half raise the budget by half. Of the conversions that days tells "
+                "of a share\n"
+                "is incremental, which differs between networks and campaigns: --truth writes campaign_id, "
+                "ad_network,\n"
+                "incrementality. Give the same campaigns, days, condition, attributes and seed as to days.",
+     .example = "mi-simulate lift --experiments=10 --truth=shares.csv -o lift.csv",
+     .options = lift_options,
+     .run = run_lift},
     {.name = "users",
      .purpose = "one row per user: segment, install date, 90-day value",
      .details =

@@ -36,6 +36,12 @@ static const char get_campaign_details[] =
     "Writes campaign_id, ad_network, targeting_strategy, geo, creative_format, os,\n"
     "daily_budget, min_budget, max_budget, auto_optimization.\n";
 
+static const char get_day_details[] =
+    "Writes date, campaign_id, ad_network, targeting_strategy, geo, creative_format, os,\n"
+    "spend, conversions, revenue, impressions, clicks, frequency: one row for each\n"
+    "campaign and day of which spend and users are known, by campaign and day. Memory\n"
+    "grows with the days of one campaign.\n";
+
 static const char model_details[] =
     "A MODEL is NAME/VERSION or NAME/STAGE (its newest); NAME alone is NAME/production.\n"
     "Every tool that takes a model reads it by -s FILE -m @MODEL.\n";
@@ -80,6 +86,20 @@ static const struct command commands[] = {
      .example = "mi-store get campaigns -s mi.db",
      .options = get_campaign_options,
      .run = run_get_campaigns},
+    {.name = "get days",
+     .purpose = "days as mi-cpa fit reads them",
+     .details = get_day_details,
+     .example = "mi-store get days -s mi.db --before=2026-11-24 -o days.csv",
+     .options = get_day_options,
+     .run = run_get_days},
+    {.name = "join",
+     .purpose = "what is known of each row's campaign",
+     .input = "[FILE]",
+     .details = "Reads campaign_id and puts what the store knows of the campaign into the row. What it\n"
+                "does not know stays as it came; a campaign that it does not know is an error. Streams.\n",
+     .example = "mi-store join -s mi.db --column=recommended_budget=daily_budget plan.csv",
+     .options = join_options,
+     .run = run_join},
     {.name = "log",
      .purpose = "alerts, actions, accuracy, puts, changes of stage",
      .details = "Writes them oldest first.\n",

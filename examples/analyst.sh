@@ -69,20 +69,24 @@ awk -F, '
                    "campaign", "spend now", "recommended", "users", "CPA", "ROAS", "ROI %", "profit" }
     { printf "%-14s %10.2f %12.2f %8.1f %7.2f %6.2f %8.1f %10.2f\n", $2, $3, $4, $5, $6, $7, $8, $9 }'
 
-say "The portfolio, before and after:"
+say "The portfolio, before and after (80 % interval of profit: what is not known of curves and LTVs):"
 awk -F'[{}:, "]+' ' # total.json has one member a line
+    { sub(/^uncertainty_/, "", $2) }
     $2 == "recommended" || $2 == "today" {
         for (i = 3; i < NF; i += 2) figure[$2, $i] = $(i + 1)
     }
+    $2 == "probability_better" { better = $3 }
     END {
-        printf "%-14s %12s %10s %7s %12s %6s %8s %12s\n",
-               "", "spend", "users", "CPA", "revenue", "ROAS", "ROI %", "profit"
+        printf "%-14s %12s %10s %7s %12s %6s %8s %12s %24s\n",
+               "", "spend", "users", "CPA", "revenue", "ROAS", "ROI %", "profit", "80 % interval"
         for (k = 1; k <= 2; k++) {
             which = k == 1 ? "today" : "recommended"
-            printf "%-14s %12.2f %10.1f %7.2f %12.2f %6.2f %8.1f %12.2f\n", which, figure[which, "spend"],
+            printf "%-14s %12.2f %10.1f %7.2f %12.2f %6.2f %8.1f %12.2f %24s\n", which, figure[which, "spend"],
                    figure[which, "num_users"], figure[which, "predicted_cpa"], figure[which, "revenue"],
-                   figure[which, "predicted_roas"], figure[which, "roi"], figure[which, "profit"]
+                   figure[which, "predicted_roas"], figure[which, "roi"], figure[which, "profit"],
+                   sprintf("%.2f to %.2f", figure[which, "profit_lo"], figure[which, "profit_hi"])
         }
+        printf "Chance that the new split earns more than today'\''s: %.1f %%\n", 100 * better
     }' total.json
 
 cat <<END

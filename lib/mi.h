@@ -588,6 +588,58 @@ size_t mi_curve_fit_count(const struct mi_curve_fit *fit);
 void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * lift: what experiments say of curves (lib/curve)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_LIFT_EXPERIMENTS_MOST 1000
+
+/* A campaign whose curve was fitted to attributed conversions. */
+struct mi_lift_campaign {
+    const struct mi_curve *curve; /* of a family that can be fitted */
+    const double *covariance;     /* of its log parameters: lower triangle in text order */
+    double spend;                 /* mean of its days: the spend of an experiment is shared out by it */
+    const size_t *groups; /* its group at each level, the widest first: numbers below group_count, and a group
+                           * belongs to one group of the level above */
+};
+
+/* What was found out by changing the spend of some campaigns, as by a holdout or in some regions only. */
+struct mi_lift_experiment {
+    const size_t *campaigns; /* their numbers */
+    size_t campaign_count;
+    double spend_before, spend_after; /* a day, of all of them together; 0 and more, and different */
+    double conversions; /* a day, that the higher spend brought more than the lower: all, attributed or not */
+    double standard_error; /* of these, above 0 */
+    size_t target;         /* experiments of one target are of the same campaigns */
+    bool contradicts;      /* out: it and others of its target differ by more than their errors */
+};
+
+struct mi_lift_result {
+    bool measured;             /* it, or a group that it belongs to, was part of an experiment */
+    double incrementality, se; /* incremental conversions over attributed ones; 1 and NaN: not measured */
+    struct mi_curve curve;     /* of incremental users */
+    double covariance[MI_CURVE_COVARIANCE_MOST];
+};
+
+struct mi_lift_summary {
+    double incrementality, se; /* of a campaign of no measured group */
+    double misfit; /* largest factor by which the errors of contradicting experiments were raised */
+};
+
+/* The curves of incremental users: attributed users at a spend times a share that the campaign has of its own
+ * (incrementality). An experiment observes the difference of such curves at two spends with a normal error.
+ * Logs of the share are normal with parts for the portfolio, for each group and for the campaign, whose
+ * spreads are learnt where there are enough experiments; without any experiment the share is 1. Shares and
+ * curves are found together (maximum a posteriori by Gauss-Newton steps in the space of the observations:
+ * Tarantola 2005, section 3.2, the iterated extended Kalman filter of Bell & Cathey 1993). Errors of
+ * experiments on the same campaigns that contradict each other are raised until they do not (Birge 1932).
+ * results: one per campaign. MI_BAD_ARGUMENT: an experiment that says nothing, or too many. */
+enum mi_status mi_lift_estimate(const struct mi_lift_campaign *campaigns, size_t campaign_count,
+                                size_t level_count, size_t group_count,
+                                struct mi_lift_experiment *experiments, size_t experiment_count,
+                                struct mi_lift_result *results, struct mi_lift_summary *summary,
+                                struct mi_error *error);
+
+/* ---------------------------------------------------------------------------------------------------------
  * ltv: what a user will be worth (lib/ltv)
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -763,6 +815,8 @@ enum mi_status mi_rfm_merge(struct mi_rfm *rfm, struct mi_text customer_id, cons
 enum mi_status mi_rfm_finish(struct mi_rfm *rfm, struct mi_rfm_summary *summary, struct mi_error *error);
 /* Row `number` of all customers, from 0; false: this one has no place in the output (its sums are filled). */
 bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row);
+/* The same of one customer; false also where there is none of that id. */
+bool mi_rfm_find(const struct mi_rfm *rfm, struct mi_text customer_id, struct mi_rfm_row *row);
 size_t mi_rfm_count(const struct mi_rfm *rfm);
 
 /* ---- buy till you die: customers from what they bought ----
@@ -882,23 +936,38 @@ enum mi_forecast_kind {
 };
 const char *mi_forecast_kind_name(enum mi_forecast_kind kind);
 
+/* A holiday's date, past or to come; the same holiday of other years has the same name. */
+struct mi_holiday {
+    int32_t date;
+    size_t name;
+};
+
+struct mi_forecast;
+
 struct mi_forecast_options {
     size_t days;  /* ahead, 1 to MI_FORECAST_DAYS_MOST */
     double level; /* of the intervals */
+    /* What a holiday did to the series on its past dates (over the same weekdays of the two weeks before and
+     * after, drawn to nothing as far as ordinary days differ so) is taken out of them, and put on those to
+     * come. Lent; each date once; none where the count is 0. */
+    const struct mi_holiday *holidays;
+    size_t holiday_count;
+    /* The spend of the same days, forecast by then as far ahead, for the regression among the forecasters;
+     * NULL: there is none. One that ends on another day is not used. */
+    const struct mi_forecast *spend;
 };
-struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL */
+struct mi_forecast_options mi_forecast_options_default(void); /* 90 days, MI_INTERVAL, no holidays */
 
 struct mi_forecast_range {
     double predicted, low, high; /* low and high are missing where the series is too short to say */
 };
 
-struct mi_forecast;
-
 /* Forecasts a series from its last day on: some fifty forecasters with fixed parameters (damped smoothing
- * with weekly season on values and logs, walks, trimmed weekday means, the year before), combined by
- * rolling-origin errors of the series itself; intervals are quantiles of the combination's own errors at like
- * horizons (split conformal prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk
- * et al. 2005). A weekday that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
+ * with weekly season on values and logs, walks, trimmed weekday means, the year before) and a ridge
+ * regression on lagged values, the calendar and spend, combined by rolling-origin errors of the series
+ * itself; intervals are quantiles of the combination's own errors at like horizons (split conformal
+ * prediction on rolling origins; Gardner, McKenzie 1985; Bates, Granger 1969; Vovk et al. 2005). A weekday
+ * that is always zero stays zero. MI_BAD_ARGUMENT where no day is known. */
 enum mi_status mi_forecast_series(const struct mi_series *series, const struct mi_forecast_options *options,
                                   struct mi_forecast **forecast, struct mi_error *error);
 void mi_forecast_free(struct mi_forecast *forecast);
@@ -1009,9 +1078,10 @@ void mi_cohort_payback(const struct mi_cohorts *learnt, size_t number, double co
  * ------------------------------------------------------------------------------------------------------ */
 
 /* Members: boosted trees grown leaf by leaf (Tweedie loss) and by depth (paying at all, then how much), a
- * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), and a prediction that came with
- * the data. The second and third start from a linear model of the same form. Weights are those that do best
- * on out-of-fold predictions (absolute error, normalised Gini, squared error), intervals are conformal. */
+ * neural net with the zero-inflated lognormal loss (Wang, Liu, Miao 2019), a prediction that came with the
+ * data, and buy till you die where there is a log (fitted to the users that are learnt from). The second and
+ * third start from a linear model of the same form. Weights are those that do best on out-of-fold predictions
+ * (absolute error, normalised Gini, squared error), intervals are conformal. */
 struct mi_ltv_ensemble;
 
 struct mi_ltv_ensemble_options {
@@ -1021,9 +1091,12 @@ struct mi_ltv_ensemble_options {
     const char *time;     /* column of dates or numbers: validation on the latest; NULL: any fold */
     const char *segment;  /* column by whose values intervals are set apart; NULL: none */
     const char *given;    /* column that is a prediction of the target; NULL: none */
-    const char *members;  /* of leaf, depth, net, given, by commas; NULL: all */
+    const char *members;  /* of leaf, depth, net, given, btyd, by commas; NULL: all */
     int32_t cut;          /* dates after it tell of the future; MI_DATE_MISSING: none */
-    bool allow_leak;      /* a feature that alone tells the target is said, not refused */
+    const struct mi_rfm *transactions; /* a finished log until `cut`; NULL: none. Then also */
+    const char *customer;              /* column of the users that joins it, */
+    double horizon;                    /* and the days after `cut` that the target is of */
+    bool allow_leak;                   /* a feature that alone tells the target is said, not refused */
     uint64_t seed;
     unsigned threads;
 };
@@ -1048,6 +1121,10 @@ void mi_ltv_ensemble_say(const struct mi_ltv_ensemble *ensemble, const struct mi
 const char *mi_ltv_ensemble_target(const struct mi_ltv_ensemble *ensemble);
 size_t mi_ltv_ensemble_feature_count(const struct mi_ltv_ensemble *ensemble);
 const char *mi_ltv_ensemble_feature(const struct mi_ltv_ensemble *ensemble, size_t feature);
+
+/* Whether it was fitted with a log: then one is to be given before it is opened (borrowed). */
+bool mi_ltv_ensemble_has_log(const struct mi_ltv_ensemble *ensemble);
+void mi_ltv_ensemble_take_log(struct mi_ltv_ensemble *ensemble, const struct mi_rfm *transactions);
 
 /* Finds the features in a stream. Those that are not there are missing in every row, which is said; without
  * any of them MI_BAD_INPUT. */
@@ -1682,8 +1759,10 @@ enum mi_status mi_monte_carlo_run(const struct mi_monte_carlo *options,
                                   struct mi_risk_figures *figures, struct mi_risk_figures *totals,
                                   double *profits, struct mi_error *error);
 
-/* Draws of one campaign, one after another. Of a mix each draw takes one part, with its weight as the chance:
- * families that a mix stands between are uncertain too. */
+/* Draws of one campaign, one after another. Users at a spend are lognormal about the curve, which is their
+ * mean, with the variance of log users that the covariance gives there (the curve's band); draws at several
+ * spends belong together. Of a mix each draw takes one part, with its weight as the chance: families that a
+ * mix stands between are uncertain too. */
 struct mi_draws;
 enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64_t seed,
                             struct mi_draws **draws, struct mi_error *error);
@@ -1815,7 +1894,7 @@ double mi_watch_spread(const double *ratios, size_t count);
 /* A likely cause of a variance. */
 struct mi_cause {
     const char *name; /* audience_exhaustion, competition, creative_fatigue, landing_page, platform_change,
-                         season */
+                         season, user_value */
     double share;     /* of the variance's logarithm that it explains */
     char evidence[160];
 };
@@ -1826,14 +1905,15 @@ struct mi_monitored_day {
     double spend, users, revenue, impressions, clicks, frequency;
 };
 
-/* Causes of a variance (actual / predicted - 1 of a CPA, or of users) that began at `since`, the strongest
- * first: cost per impression, click rate and conversion rate, into which a CPA falls, and frequency, each
- * against the four weeks before and only where more than two standard errors changed; the same days a year
- * ago against the four weeks before them; others_variance: the median variance of the `others` campaigns of
- * the same network, NaN for none. Without any user the variance is infinite, or -1. Returns their number,
- * MI_CAUSES_MOST at most. */
+/* Causes of a variance (actual / predicted - 1 of a CPA, of users or of a ROAS) that began at `since`, the
+ * strongest first: cost per impression, click rate and conversion rate, into which a CPA falls, for a ROAS
+ * revenue a user, and frequency, each against the four weeks before and only where more than two standard
+ * errors changed; the same days a year ago against the four weeks before them; others_variance: the median
+ * variance of the `others` campaigns of the same network, NaN for none. Without any user the variance is
+ * infinite, or -1. Returns their number, MI_CAUSES_MOST at most. */
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
-                      bool cost, double others_variance, size_t others, struct mi_cause *causes);
+                      enum mi_watch_kind kind, double others_variance, size_t others,
+                      struct mi_cause *causes);
 
 /* ---------------------------------------------------------------------------------------------------------
  * simulate: data with known truth (lib/simulate)
@@ -1918,6 +1998,23 @@ void mi_simulator_free(struct mi_simulator *simulator);
 /* Campaign `number`, from 0, with its days; borrowed until the next call. */
 enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t number,
                                      const struct mi_simulated_campaign **campaign, struct mi_error *error);
+
+/* An experiment with a campaign: half are holdouts (from no spend to the daily budget), half raise the budget
+ * by half. */
+struct mi_simulated_experiment {
+    double spend_before, spend_after;
+    double conversions;    /* a day, that the higher spend brought more: the truth and a normal error */
+    double standard_error; /* of them */
+};
+
+/* Share of a campaign's attributed conversions that are incremental: lognormal about `mean`, with a part of
+ * its network (25 %) and one of its own (15 %). The campaign is one of mi_simulator_campaign(). */
+double mi_simulator_incrementality(const struct mi_simulator *simulator, size_t number, double mean,
+                                   const struct mi_simulated_campaign *campaign);
+/* Experiment `number` with a campaign, with an error of `error` times what is true. */
+struct mi_simulated_experiment mi_simulator_experiment(const struct mi_simulator *simulator, size_t number,
+                                                       double incrementality, double error,
+                                                       const struct mi_simulated_campaign *campaign);
 
 /* The next user. */
 void mi_simulator_user(struct mi_simulator *simulator, struct mi_simulated_user *user);

@@ -69,11 +69,12 @@ static enum mi_status stop_at_first(void *context, const struct mi_stored_predic
     return MI_END;
 }
 
-static struct mi_store_query query_of(const char *metric, const char *model) {
+static struct mi_store_query query_of(const struct stored_options *options, const char *metric,
+                                      const char *model) {
     return (struct mi_store_query){
         .metric = mi_text_of(metric),
         .model = mi_text_of(model),
-        .from = MI_DATE_MISSING,
+        .from = options->window > 0 ? options->as_of - (int32_t)options->window : MI_DATE_MISSING,
         .to = MI_DATE_MISSING,
         .known = INT64_MAX,
         .outcomes = true,
@@ -81,14 +82,14 @@ static struct mi_store_query query_of(const char *metric, const char *model) {
 }
 
 /* Adds a metric where the store has a prediction of it. */
-static enum mi_status add_name(struct mi_store *store, const char *name, size_t size, bool given,
-                               struct names *names, struct mi_error *error) {
+static enum mi_status add_name(struct mi_store *store, const struct stored_options *options, const char *name,
+                               size_t size, bool given, struct names *names, struct mi_error *error) {
     if (names->count == JUDGE_METRICS || size >= NAME_MOST || size == 0)
         return mi_error_set(error, MI_BAD_ARGUMENT, "--metric: an empty or long name, or more than %d",
                             JUDGE_METRICS);
     char *text = names->text[names->count];
     snprintf(text, NAME_MOST, "%.*s", (int)size, name);
-    struct mi_store_query query = query_of(text, NULL);
+    struct mi_store_query query = query_of(options, text, NULL);
     query.outcomes = false;
     enum mi_status status = mi_store_each_prediction(store, &query, stop_at_first, NULL, error);
     if (status == MI_END || (status == MI_OK && given)) {
@@ -98,18 +99,19 @@ static enum mi_status add_name(struct mi_store *store, const char *name, size_t 
     return status;
 }
 
-static enum mi_status find_names(struct mi_store *store, const char *given, struct names *names,
-                                 struct mi_error *error) {
+static enum mi_status find_names(struct mi_store *store, const struct stored_options *options,
+                                 struct names *names, struct mi_error *error) {
+    const char *given = options->metrics;
     static const char *const usual[] = {
         "ltv", "cpa", "roas", "roi", "users", "cac", "forecast_revenue", "forecast_roas"};
     enum mi_status status = MI_OK;
     for (const char *at = given; at && !status;) {
         size_t size = strcspn(at, ",");
-        status = add_name(store, at, size, true, names, error);
+        status = add_name(store, options, at, size, true, names, error);
         at = at[size] ? at + size + 1 : NULL;
     }
     for (size_t i = 0; i < sizeof usual / sizeof *usual && !given && !status; i++)
-        status = add_name(store, usual[i], strlen(usual[i]), false, names, error);
+        status = add_name(store, options, usual[i], strlen(usual[i]), false, names, error);
     return status;
 }
 
@@ -193,7 +195,7 @@ static enum mi_status judge_opened(struct mi_store *store, const struct stored_o
                                    struct mi_error *error) {
     struct judging judging = {.options = options, .judge = judge};
     struct names names = {0};
-    enum mi_status status = find_names(store, options->metrics, &names, error);
+    enum mi_status status = find_names(store, options, &names, error);
     judge->how = (struct mi_accuracy_options){.by_campaign = true, .by_date = true};
     judge->metric_count = names.count;
     for (size_t i = 0; i < names.count; i++)
@@ -203,7 +205,7 @@ static enum mi_status judge_opened(struct mi_store *store, const struct stored_o
     if (!status)
         status = judge_start(judge, error);
     for (size_t i = 0; i < names.count && !status; i++) {
-        struct mi_store_query query = query_of(names.text[i], options->model);
+        struct mi_store_query query = query_of(options, names.text[i], options->model);
         judging.metric = i;
         status = mi_store_each_prediction(store, &query, add_stored, &judging, error);
     }
@@ -293,7 +295,7 @@ static enum mi_status take_challenger(void *context, const struct mi_stored_pred
 static enum mi_status duel_metric(struct mi_store *store, const struct stored_options *options,
                                   const char *metric, struct mi_duel_result *result, struct mi_error *error) {
     struct duelling duelling = {.options = options};
-    struct mi_store_query query = query_of(metric, options->champion);
+    struct mi_store_query query = query_of(options, metric, options->champion);
     enum mi_status status = mi_index_new(&duelling.keys, error);
     if (!status)
         status = mi_duel_new(&duelling.duel, error);
@@ -378,7 +380,7 @@ enum mi_status duel_in_store(const struct stored_options *options, struct stream
         return mi_error_set(error, MI_BAD_ARGUMENT, "--champion=MODEL and --challenger=MODEL go together");
     enum mi_status status = store_open(MI_STORE_READ, &store, error);
     if (!status)
-        status = find_names(store, options->metrics, &names, error);
+        status = find_names(store, options, &names, error);
     if (!status)
         status = duel_metrics(store, options, &names, stream, broken, error);
     mi_store_close(store);

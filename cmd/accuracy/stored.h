@@ -14,7 +14,8 @@ struct stored_options {
     const char *champion, *challenger;
     int32_t as_of;
     unsigned long min_age;
-    double tolerance; /* share by which the spend may differ from the one predicted for */
+    unsigned long window; /* days before as_of in which it was made; 0: any */
+    double tolerance;     /* share by which the spend may differ from the one predicted for */
     double significance;
 };
 

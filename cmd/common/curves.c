@@ -59,6 +59,8 @@ enum mi_status curve_table_read(struct curve_table *table, const char *path, str
     if (!status)
         status = mi_reader_column(table->reader, "curve_dispersion", false, &table->dispersion, error);
     if (!status)
+        status = mi_reader_column(table->reader, "incrementality", false, &table->incrementality, error);
+    if (!status)
         status = mi_batch_index(table->batch, id, &table->ids, error);
     if (status)
         return status;
@@ -94,6 +96,10 @@ static enum mi_status carry(struct curve_columns *columns, struct stream *stream
     return status ? status : mi_writer_column(stream->writer, name, &columns->items[i].slot, error);
 }
 
+static bool begins_with(struct mi_text name, const char *start) {
+    return name.size >= strlen(start) && memcmp(name.data, start, strlen(start)) == 0;
+}
+
 enum mi_status curve_columns_open(struct curve_columns *columns, const struct curve_table *table,
                                   struct stream *stream, struct mi_error *error) {
     *columns = (struct curve_columns){.table = table};
@@ -102,25 +108,15 @@ enum mi_status curve_columns_open(struct curve_columns *columns, const struct cu
         status = carry(columns, stream, "curve_cov", error);
     for (size_t i = 0; i < mi_reader_column_count(table->reader) && !status; i++) {
         struct mi_text name = mi_reader_column_name(table->reader, i);
-        if (name.size <= 6 || memcmp(name.data, "curve_", 6) != 0 ||
-            mi_text_equal(name, mi_text_of("curve_cov")))
+        if (!begins_with(name, "curve_") && !begins_with(name, "incrementality"))
+            continue;
+        if (mi_text_equal(name, mi_text_of("curve_cov")))
             continue;
         char *copy = mi_text_copy(name);
         status = copy ? carry(columns, stream, copy, error) : no_memory(error);
         free(copy);
     }
     return status;
-}
-
-/* What is written as a number stays one (in NDJSON), what is not stays a text. */
-static void set_cell(struct mi_writer *writer, size_t slot, struct mi_text text) {
-    char canonical[MI_NUMBER_LENGTH];
-    double value;
-    if (mi_number_parse(text, &value) &&
-        mi_text_equal(text, (struct mi_text){canonical, mi_number_format(value, canonical)}))
-        mi_writer_number(writer, slot, value);
-    else if (text.data)
-        mi_writer_text(writer, slot, text);
 }
 
 enum mi_status curve_columns_set(const struct curve_columns *columns, struct stream *stream,
@@ -133,7 +129,7 @@ enum mi_status curve_columns_set(const struct curve_columns *columns, struct str
                                        : mi_batch_text(columns->table->batch, table_row,
                                                        columns->items[i].in_table, &text, error);
         if (!status)
-            set_cell(stream->writer, columns->items[i].slot, text);
+            write_cell(stream->writer, columns->items[i].slot, text);
     }
     return status;
 }

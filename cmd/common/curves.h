@@ -13,8 +13,9 @@ struct curve_table {
     struct mi_batch *batch;
     struct mi_index *ids;    /* number = row */
     struct mi_curve *curves; /* by row */
-    size_t spend_max;        /* columns curve_spend_max, curve_cov, curve_dispersion; or MI_NO_COLUMN */
-    size_t covariance, dispersion;
+    size_t
+        spend_max; /* columns curve_spend_max, curve_cov, curve_dispersion, incrementality; or MI_NO_COLUMN */
+    size_t covariance, dispersion, incrementality;
     size_t pooled; /* row of the portfolio's curve, SIZE_MAX where there is none */
 };
 
@@ -34,8 +35,8 @@ enum mi_status curve_table_covariance(const struct mi_batch *batch, size_t row, 
                                       const struct mi_curve *curve, double *triangle, bool *known,
                                       struct mi_error *error);
 
-/* The columns of a curve (curve, curve_cov, then what else of the table begins with curve_) as a stream gets
- * them: from the table, or as they came where the row has a curve of its own. */
+/* The columns of a curve (curve, curve_cov, then what else of the table begins with curve_ or incrementality)
+ * as a stream gets them: from the table, or as they came where the row has a curve of its own. */
 #define CURVE_COLUMNS_MOST 32
 
 struct curve_columns {

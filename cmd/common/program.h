@@ -100,6 +100,10 @@ enum mi_status stream_output(struct stream *stream, bool passing, struct mi_erro
 /* Ends both: well where status is MI_OK or MI_NO, else the unfinished record. Returns the final status. */
 enum mi_status stream_close(struct stream *stream, enum mi_status status, struct mi_error *error);
 
+/* Sets a cell to the text of another: what is written as a number stays one (in NDJSON), what is not stays a
+ * text. */
+void write_cell(struct mi_writer *writer, size_t slot, struct mi_text text);
+
 /* Calls `row` for every row, takes rejected rows out, flushes with each batch. */
 typedef enum mi_status row_function(void *context, struct stream *stream, const struct mi_batch *batch,
                                     size_t row, struct mi_error *error);

@@ -93,6 +93,16 @@ enum mi_status stream_each_row(struct stream *stream, row_function *row, void *c
     return status == MI_END ? MI_OK : status;
 }
 
+void write_cell(struct mi_writer *writer, size_t slot, struct mi_text text) {
+    char canonical[MI_NUMBER_LENGTH];
+    double value;
+    if (mi_number_parse(text, &value) &&
+        mi_text_equal(text, (struct mi_text){canonical, mi_number_format(value, canonical)}))
+        mi_writer_number(writer, slot, value);
+    else if (text.data)
+        mi_writer_text(writer, slot, text);
+}
+
 enum mi_status table_open(const char *path, struct mi_reader **reader, struct mi_batch **batch,
                           struct mi_error *error) {
     return table_open_content(path, (struct mi_text){NULL, 0}, reader, batch, error);

@@ -3,6 +3,7 @@
  * mi-cpa fit: curves from daily rows.
  */
 #include "cpa/cpa.h"
+#include "cpa/lift.h"
 #include "cpa/plot.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 
 static struct {
     unsigned family, duplicates;
-    const char *attributes, *pool_by, *covariates, *new_campaigns, *plot;
+    const char *attributes, *pool_by, *covariates, *new_campaigns, *lift, *plot;
 } fit_options;
 
 enum {
@@ -68,6 +69,13 @@ const struct option_spec fit_table[] = {
      .argument = "WHAT",
      .help = "two rows of a campaign and date are an error, or are added up",
      .otherwise = "error"},
+    {.name = "lift",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.lift,
+     .argument = "FILE",
+     .help = "experiments: campaign_id or group (as ad_network=x), spend_before, spend_after,\n"
+             "incremental_conversions, standard_error, days; the curves become those of\n"
+             "incremental users, with columns incrementality, incrementality_se"},
     {.name = "plot",
      .kind = OPTION_TEXT,
      .target = &fit_options.plot,
@@ -82,11 +90,11 @@ const char fit_details[] =
     "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
     "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
     "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
-    "weight_shape, status, note. Holds its input in memory (48 bytes a row), reads it once.\n";
+    "weight_shape, status, note; with --lift incrementality, incrementality_se.\n"
+    "Holds its input in memory (48 bytes a row), reads it once.\n";
 
 /* ---- fit: reading ---- */
 
-#define GROUPS_MOST     8
 #define COVARIATES_MOST 4
 
 static const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
@@ -107,6 +115,7 @@ struct fit {
     char *currency; /* of the first row */
     size_t id, date, spend, users, money, covariates[COVARIATES_MOST], covariate_count;
     struct plot plot;
+    struct lift lift;
     size_t ltv[2], rate[2]; /* columns of the stream and of the attributes */
     size_t rows_without_attributes;
 };
@@ -247,6 +256,8 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
             status = mi_batch_fault(batch, row, id_column, error, "%s", reason.text);
         if (!status)
             status = mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
+        if (!status && f->lift.path)
+            status = lift_group(&f->lift, id, texts, f->group_count, error);
     }
     mi_reader_close(reader);
     return status;
@@ -265,6 +276,8 @@ static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, siz
         status = f->groups[i].in_attributes == MI_NO_COLUMN
                      ? mi_batch_text(batch, row, f->groups[i].in_stream, &texts[i], error)
                      : mi_batch_text(f->attribute_batch, there, f->groups[i].in_attributes, &texts[i], error);
+    if (!status && f->lift.path)
+        status = lift_group(&f->lift, id, texts, f->group_count, error);
     return status ? status : mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
 }
 
@@ -310,6 +323,8 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         return mi_error_set(error, status, "%s", reason.text);
     if (f->plot.folder)
         status = plot_row(f, batch, row, id, date, spend, users, error);
+    if (!status && f->lift.path)
+        status = lift_day(&f->lift, id, spend, error);
     if (!status)
         status = add_covariates(f, batch, row, id, error);
     return !status && f->group_count > 0 ? add_group(f, batch, row, id, error) : status;
@@ -349,6 +364,9 @@ enum {
     OUT_WEIGHT_SHAPE,
     OUT_STATUS,
     OUT_NOTE,
+    OUT_WITHOUT_LIFT,
+    OUT_INCREMENTALITY = OUT_WITHOUT_LIFT,
+    OUT_INCREMENTALITY_SE,
     OUT_COLUMNS
 };
 
@@ -369,6 +387,8 @@ static const char *const out_names[OUT_COLUMNS] = {
     "weight_shape",
     "status",
     "note",
+    "incrementality",
+    "incrementality_se",
 };
 
 static size_t format_covariance(const struct mi_curve_fit_row *row, char *text) {
@@ -381,8 +401,14 @@ static size_t format_covariance(const struct mi_curve_fit_row *row, char *text) 
     return used;
 }
 
-static enum mi_status write_fitted(const struct mi_curve_fit_row *row, struct mi_writer *writer,
-                                   const size_t *slots, struct mi_error *error) {
+/* A row's curve becomes that of incremental users. */
+static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_row *row) {
+    row->curve = lift->curve;
+    memcpy(row->covariance, lift->covariance, sizeof row->covariance);
+}
+
+static enum mi_status write_fitted(const struct mi_curve_fit_row *row, const struct mi_lift_result *lift,
+                                   struct mi_writer *writer, const size_t *slots, struct mi_error *error) {
     char covariance[MI_CURVE_COVARIANCE_MOST * (MI_NUMBER_LENGTH + 1)];
     char *curve = mi_curve_format(&row->curve);
     if (!curve)
@@ -405,6 +431,10 @@ static enum mi_status write_fitted(const struct mi_curve_fit_row *row, struct mi
     mi_writer_text(writer, slots[OUT_STATUS], mi_text_of(mi_curve_fit_status_name(row->status)));
     if (row->note[0])
         mi_writer_text(writer, slots[OUT_NOTE], mi_text_of(row->note));
+    if (lift) {
+        mi_writer_number(writer, slots[OUT_INCREMENTALITY], lift->incrementality);
+        mi_writer_number(writer, slots[OUT_INCREMENTALITY_SE], lift->se);
+    }
     enum mi_status status = mi_writer_row(writer, NULL, 0, error);
     free(curve);
     return status;
@@ -414,7 +444,8 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
     size_t slots[OUT_COLUMNS];
     enum mi_status status = MI_OK;
-    for (size_t i = 0; i < OUT_COLUMNS && !status; i++)
+    size_t columns = f->lift.path ? OUT_COLUMNS : OUT_WITHOUT_LIFT;
+    for (size_t i = 0; i < columns && !status; i++)
         status = mi_writer_column(writer, out_names[i], &slots[i], error);
     if (f->plot.folder)
         plot_sort(&f->plot);
@@ -422,11 +453,14 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
         bool pooled = i + 1 == mi_curve_fit_count(f->fit);
+        const struct mi_lift_result *lift = f->lift.path ? &f->lift.results[i] : NULL;
         mi_curve_fit_row(f->fit, i, &row);
+        if (lift)
+            apply_lift(lift, &row);
         if (common.verbose && !pooled)
             spark_say(&row);
         if (f->plot.folder && !pooled)
-            status = plot_campaign(&f->plot, &row, error);
+            status = plot_campaign(&f->plot, &row, lift ? lift->incrementality : 1, error);
         if (status)
             break;
         if (row.note[0] && pooled)
@@ -434,7 +468,7 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
         else if (row.note[0])
             detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
                    row.note);
-        status = write_fitted(&row, writer, slots, error);
+        status = write_fitted(&row, lift, writer, slots, error);
     }
     return !status && f->plot.folder ? plot_index(&f->plot, error) : status;
 }
@@ -484,6 +518,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
         status = open_groups(f, error);
     if (!status && fit_options.plot)
         status = open_plot(f, error);
+    if (!status && fit_options.lift)
+        status = lift_open(&f->lift, fit_options.lift, error);
     if (!status)
         status = open_fit(f, error);
     if (!status)
@@ -492,6 +528,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
         status = add_new(f, error);
     if (!status)
         status = run_portfolio(f, error);
+    if (!status && fit_options.lift)
+        status = lift_apply(&f->lift, f->fit, f->group_names, f->group_count, error);
     if (status)
         return status;
     if (f->rows_without_attributes > 0)
@@ -508,6 +546,7 @@ enum mi_status run_fit(struct mi_error *error) {
     for (size_t i = 0; i < f.group_count; i++)
         free(f.group_names[i]);
     plot_free(&f.plot);
+    lift_free(&f.lift);
     free(f.currency);
     mi_curve_fit_free(f.fit);
     mi_index_free(f.attribute_ids);

@@ -230,7 +230,8 @@ static enum mi_status write_printed(const struct plot *plot, const char *file, F
     return status;
 }
 
-enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *row, struct mi_error *error) {
+enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *row, double share,
+                             struct mi_error *error) {
     size_t number, size;
     char *text = NULL;
     enum mi_status status = campaign_of(plot, row->campaign_id, &number, error);
@@ -248,7 +249,7 @@ enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *r
                               .ltv = campaign->ltv,
                               .rate = isnan(campaign->rate) ? costs.rate : campaign->rate,
                               .now = campaign->now,
-                              .scale = 1,
+                              .scale = share,
                               .reach = REACH * highest,
                               .dated = plot->dated,
                               .currency = plot->currency};

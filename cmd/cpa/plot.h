@@ -43,8 +43,10 @@ enum mi_status plot_add(struct plot *plot, struct mi_text id, int32_t date, doub
                         double ltv, double rate, struct mi_error *error);
 /* After the last day: sorts them. */
 void plot_sort(struct plot *plot);
-/* The picture of a fitted campaign; a campaign without days too. */
-enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *row, struct mi_error *error);
+/* The picture of a fitted campaign; a campaign without days too. share: of the observed users that the curve
+ * tells of. */
+enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *row, double share,
+                             struct mi_error *error);
 /* index.html with all pictures. */
 enum mi_status plot_index(struct plot *plot, struct mi_error *error);
 void plot_free(struct plot *plot);

@@ -69,7 +69,8 @@ const char predict_details[] =
     "of FILE, spend, predicted_cpa, num_users, marginal_cpa, saturation_level; where\n"
     "curve_cov is there 80 % bands cpa_lo, cpa_hi, users_lo, users_hi, marginal_cpa_lo,\n"
     "marginal_cpa_hi; where curve_spend_max is there beyond_support: by what share of it\n"
-    "the spend lies above it.\n"
+    "the spend lies above it; where incrementality is there attributed_cpa and\n"
+    "attributed_users: what attribution will count.\n"
     "A filter: holds FILE, reads its input once.\n";
 
 /* ---- predict: levels ---- */
@@ -127,9 +128,9 @@ struct predict {
     char *stored; /* its text, where it is in the store */
     struct curve_columns carried;
     /* columns of the stream */
-    size_t id, curve, covariance, dispersion, spend_max, budget, at, saturation;
+    size_t id, curve, covariance, dispersion, spend_max, incrementality, budget, at, saturation;
     size_t spend_slot, cpa_slot, users_slot, marginal_slot, saturation_slot;
-    size_t band_slot[BAND_SLOTS], beyond_slot;
+    size_t band_slot[BAND_SLOTS], beyond_slot, attributed_cpa_slot, attributed_users_slot;
     double z;       /* standard deviations from the middle to the ends of the band */
     double *spends; /* of the row at hand */
     size_t rows, beyond, pooled;
@@ -143,6 +144,7 @@ static enum mi_status find_columns(struct predict *p, struct mi_error *error) {
         {"curve_cov", false, &p->covariance},
         {"curve_dispersion", false, &p->dispersion},
         {"curve_spend_max", false, &p->spend_max},
+        {"incrementality", false, &p->incrementality},
         {"saturation_level", false, &p->saturation},
         {predict_options.at ? predict_options.at : "spend", predict_options.at != NULL, &p->at},
         {"daily_budget", p->levels.relative, &p->budget},
@@ -157,6 +159,8 @@ static enum mi_status find_columns(struct predict *p, struct mi_error *error) {
 static enum mi_status declare_columns(struct predict *p, struct mi_error *error) {
     bool banded = p->covariance != MI_NO_COLUMN || (p->table.ids && p->table.covariance != MI_NO_COLUMN);
     bool supported = p->spend_max != MI_NO_COLUMN || (p->table.ids && p->table.spend_max != MI_NO_COLUMN);
+    bool shared =
+        p->incrementality != MI_NO_COLUMN || (p->table.ids && p->table.incrementality != MI_NO_COLUMN);
     const struct wanted columns[] = {
         {"spend", !(predict_options.at && strcmp(predict_options.at, "spend") == 0), &p->spend_slot},
         {"predicted_cpa", true, &p->cpa_slot},
@@ -170,6 +174,8 @@ static enum mi_status declare_columns(struct predict *p, struct mi_error *error)
         {"marginal_cpa_lo", banded, &p->band_slot[MARGINAL_LO]},
         {"marginal_cpa_hi", banded, &p->band_slot[MARGINAL_HI]},
         {"beyond_support", supported, &p->beyond_slot},
+        {"attributed_cpa", shared, &p->attributed_cpa_slot},
+        {"attributed_users", shared, &p->attributed_users_slot},
     };
     p->z = mi_curve_interval_z(MI_INTERVAL);
     enum mi_status status =
@@ -204,16 +210,20 @@ struct found {
     size_t table_row;    /* SIZE_MAX: the stream's */
     double spend_max;    /* how far the data go; NaN: not known */
     double dispersion;   /* NaN: not known */
+    double share;        /* incremental users over attributed ones; NaN: not known */
     double triangle[MI_CURVE_COVARIANCE_LIMIT];
     bool banded; /* it has a covariance */
 };
 
 /* What goes with the curve in the same row. */
 static enum mi_status find_rest(const struct mi_batch *batch, size_t row, size_t spend_max, size_t dispersion,
-                                size_t covariance, struct found *found, struct mi_error *error) {
+                                size_t covariance, size_t share, struct found *found,
+                                struct mi_error *error) {
     enum mi_status status = mi_batch_number(batch, row, spend_max, MI_MONEY, &found->spend_max, error);
     if (!status)
         status = mi_batch_number(batch, row, dispersion, MI_MONEY, &found->dispersion, error);
+    if (!status)
+        status = mi_batch_number(batch, row, share, MI_MONEY | MI_POSITIVE, &found->share, error);
     return status ? status
                   : curve_table_covariance(batch, row, covariance, found->curve, found->triangle,
                                            &found->banded, error);
@@ -232,7 +242,8 @@ static enum mi_status find_curve(struct predict *p, const struct mi_batch *batch
         status = curve_table_parse(batch, row, p->curve, text, &found->own, error);
         found->curve = &found->own;
         return status ? status
-                      : find_rest(batch, row, p->spend_max, p->dispersion, p->covariance, found, error);
+                      : find_rest(batch, row, p->spend_max, p->dispersion, p->covariance, p->incrementality,
+                                  found, error);
     }
     if (p->table.ids)
         found->table_row = mi_index_find(p->table.ids, id);
@@ -246,7 +257,7 @@ static enum mi_status find_curve(struct predict *p, const struct mi_batch *batch
                               p->table.ids ? predict_options.curves : "");
     found->curve = &p->table.curves[found->table_row];
     return find_rest(p->table.batch, found->table_row, p->table.spend_max, p->table.dispersion,
-                     p->table.covariance, found, error);
+                     p->table.covariance, p->table.incrementality, found, error);
 }
 
 /* The spends of a row into p->spends. */
@@ -313,6 +324,10 @@ static enum mi_status write_level(struct predict *p, const struct mi_batch *batc
         set_bands(p, found, spend, users, slope);
     if (p->beyond_slot != MI_NO_COLUMN && last > 0)
         mi_writer_number(writer, p->beyond_slot, spend > last ? spend / last - 1 : 0);
+    if (p->attributed_cpa_slot != MI_NO_COLUMN && found->share > 0) {
+        mi_writer_number(writer, p->attributed_cpa_slot, users > 0 ? spend / users * found->share : NAN);
+        mi_writer_number(writer, p->attributed_users_slot, users / found->share);
+    }
     p->rows++;
     return mi_writer_row(writer, batch, row, error);
 }

@@ -3,7 +3,9 @@
  * LTV by behaviour: the ensemble fitted to users of the past, and what it says of users.
  */
 #include "ltv/behaviour.h"
+#include "ltv/log.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,35 @@ static void detail_line(void *user, const char *text) {
     detail("%s", text);
 }
 
+/* The days in a name as "ltv_90d"; 0: none. */
+static double days_in(const char *name) {
+    const char *at = strrchr(name, '_');
+    size_t digits = at ? strspn(at + 1, "0123456789") : 0;
+    double days = 0;
+    bool good = digits > 0 && digits < 6 && strcmp(at + 1 + digits, "d") == 0;
+    return good && mi_number_parse((struct mi_text){at + 1, digits}, &days) ? days : 0;
+}
+
+/* How far the target looks beyond the log. */
+static enum mi_status horizon_of_target(struct mi_ltv_ensemble_options *options, struct mi_error *error) {
+    bool asked = !isnan(btyd_options.horizon);
+    options->horizon = asked ? btyd_options.horizon : days_in(options->target);
+    if (!behaviour_options.transactions)
+        return asked ? mi_error_set(error, MI_BAD_ARGUMENT, "--horizon needs --transactions") : MI_OK;
+    if (options->cut == MI_DATE_MISSING)
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "--transactions needs --cut=DATE, the last day before what '%s' is of",
+                            options->target);
+    if (!(options->horizon > 0))
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "--transactions needs --horizon=DAYS, of how many days after --cut '%s' is",
+                            options->target);
+    if (!asked)
+        note("'%s' is taken to be of %g days after %s", options->target, options->horizon,
+             behaviour_options.cut);
+    return MI_OK;
+}
+
 static enum mi_status fit_options_of(struct mi_ltv_ensemble_options *options, struct mi_error *error) {
     *options = (struct mi_ltv_ensemble_options){.target = behaviour_options.target,
                                                 .features = behaviour_options.features,
@@ -28,14 +59,12 @@ static enum mi_status fit_options_of(struct mi_ltv_ensemble_options *options, st
                                                 .segment = behaviour_options.segment,
                                                 .given = behaviour_options.prediction,
                                                 .members = behaviour_options.members,
-                                                .cut = MI_DATE_MISSING,
+                                                .customer = "customer_id",
                                                 .allow_leak = behaviour_options.allow_leak,
                                                 .seed = (uint64_t)behaviour_options.seed,
                                                 .threads = (unsigned)common.threads};
-    if (behaviour_options.cut && !mi_date_parse(mi_text_of(behaviour_options.cut), &options->cut))
-        return mi_error_set(error, MI_BAD_ARGUMENT, "--cut: not a date: \"%s\" (as 2026-11-24)",
-                            behaviour_options.cut);
-    return MI_OK;
+    enum mi_status status = parse_day("cut", behaviour_options.cut, &options->cut, error);
+    return status ? status : horizon_of_target(options, error);
 }
 
 static enum mi_status fit_table(struct stream *stream, const struct mi_ltv_ensemble_options *options,
@@ -52,8 +81,12 @@ enum mi_status behaviour_fit(struct mi_error *error) {
     struct stream stream = {0};
     struct mi_ltv_ensemble *ensemble = NULL;
     struct mi_ltv_ensemble_options options;
+    struct mi_rfm *log = NULL;
     struct mi_notes details = {.say = detail_line};
     enum mi_status status = fit_options_of(&options, error);
+    if (!status && behaviour_options.transactions)
+        status = log_read(behaviour_options.transactions, options.cut, &log, error);
+    options.transactions = log;
     if (!status)
         status = stream_open(&stream, true, error);
     if (!status)
@@ -64,6 +97,7 @@ enum mi_status behaviour_fit(struct mi_error *error) {
         status = mi_ltv_ensemble_write(ensemble, common.output, error);
     }
     mi_ltv_ensemble_free(ensemble);
+    mi_rfm_free(log);
     return status;
 }
 
@@ -72,6 +106,7 @@ enum mi_status behaviour_fit(struct mi_error *error) {
 struct scoring {
     struct stream stream;
     struct mi_ltv_ensemble *ensemble;
+    struct mi_rfm *log;
     size_t ltv, low, high;
     double quantiles[QUANTILES_MOST];
     size_t quantile_slots[QUANTILES_MOST], quantile_count;
@@ -185,10 +220,38 @@ static enum mi_status predict_batch(struct scoring *s, const struct mi_batch *ba
     return status ? status : mi_writer_flush(s->stream.writer, error);
 }
 
+/* The log that the model needs. */
+static enum mi_status open_log(struct scoring *s, struct mi_error *error) {
+    bool needed = mi_ltv_ensemble_has_log(s->ensemble);
+    const char *path = behaviour_options.transactions;
+    int32_t until;
+    enum mi_status status = parse_day("cut", behaviour_options.cut, &until, error);
+    if (status)
+        return status;
+    if (!isnan(btyd_options.horizon))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--horizon: %s predicts '%s', which has its own",
+                            ltv_model.path, mi_ltv_ensemble_target(s->ensemble));
+    if (!path && needed)
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "%s was fitted with a transaction log: needs --transactions=LOG", ltv_model.path);
+    if (path && !needed)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "--transactions: %s was fitted without a log",
+                            ltv_model.path);
+    if (!path)
+        return behaviour_options.cut
+                   ? mi_error_set(error, MI_BAD_ARGUMENT, "--cut is of --transactions, which is not given")
+                   : MI_OK;
+    status = log_read(path, until, &s->log, error);
+    mi_ltv_ensemble_take_log(s->ensemble, s->log);
+    return status;
+}
+
 static enum mi_status predict_stream(struct scoring *s, struct mi_error *error) {
     struct mi_notes notes = common_notes();
     struct mi_batch *batch;
     enum mi_status status = read_quantiles(s, error);
+    if (!status)
+        status = open_log(s, error);
     if (!status)
         status = stream_open(&s->stream, false, error);
     if (!status)
@@ -215,6 +278,7 @@ enum mi_status behaviour_predict(const struct mi_model_file *file, struct mi_err
         status = predict_stream(s, error);
     status = stream_close(&s->stream, status, error);
     mi_ltv_ensemble_free(s->ensemble);
+    mi_rfm_free(s->log);
     free(s->reasons);
     free(s->rows);
     free(s);

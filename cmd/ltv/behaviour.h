@@ -5,10 +5,11 @@
 #ifndef LTV_BEHAVIOUR_H
 #define LTV_BEHAVIOUR_H
 
+#include "ltv/buyers.h"
 #include "ltv/models.h"
 
 struct behaviour_options {
-    const char *target, *features, *exclude, *time, *segment, *prediction, *members, *cut;
+    const char *target, *features, *exclude, *time, *segment, *prediction, *members, *cut, *transactions;
     bool allow_leak;
     double seed;
     unsigned long explain;
@@ -30,10 +31,21 @@ extern struct behaviour_options behaviour_options;
         BEHAVIOUR_TEXT("prediction", prediction, "COLUMN",                                                   \
                        "a feature that predicts the target already, as a buy-till-you-die model does:\n"     \
                        "a member of its own"),                                                               \
-        BEHAVIOUR_TEXT("members", members, "LIST", "of leaf, depth, net, given (else all)"),                 \
+        BEHAVIOUR_TEXT("transactions", transactions, "LOG",                                                  \
+                       "customer_id, date, amount: buy till you die as a member; needs --cut"),              \
+        {.name = "horizon",                                                                                  \
+         .kind = OPTION_NUMBER,                                                                              \
+         .target = &btyd_options.horizon,                                                                    \
+         .low = 1e-9,                                                                                        \
+         .high = 1e9,                                                                                        \
+         .argument = "DAYS",                                                                                 \
+         .help = "after --cut that the target is of (else those in its name, as ltv_90d)"},                  \
+        BEHAVIOUR_TEXT("members", members, "LIST", "of leaf, depth, net, given, btyd (else all)"),           \
         BEHAVIOUR_TEXT("time", time, "COLUMN", "validate on the users latest by it (else on any fifth)"),    \
         BEHAVIOUR_TEXT("segment", segment, "COLUMN", "intervals of its own for each value of 1000 users"),   \
-        BEHAVIOUR_TEXT("cut", cut, "DATE", "features with dates after it are refused"),                      \
+        BEHAVIOUR_TEXT("cut", cut, "DATE",                                                                   \
+                       "last day that is known: later rows of the log are left\n"                            \
+                       "out, features with later dates are refused"),                                        \
         {.name = "allow-leak",                                                                               \
          .kind = OPTION_FLAG,                                                                                \
          .target = &behaviour_options.allow_leak,                                                            \
@@ -51,6 +63,9 @@ extern struct behaviour_options behaviour_options;
      .high = 100,                                                                                            \
      .argument = "N",                                                                                        \
      .help = "ensemble: N features that move the prediction most, and by what factor"},                      \
+        BEHAVIOUR_TEXT("transactions", transactions, "LOG",                                                  \
+                       "ensemble: the log up to now, where it was fitted with one"),                         \
+        BEHAVIOUR_TEXT("cut", cut, "DATE", "ensemble: last day of the log that counts (else its newest)"),   \
         BEHAVIOUR_TEXT("quantiles", quantiles, "SHARE,...", "ensemble: these quantiles too, as ltv_q0.9")
 
 #define BEHAVIOUR_FIT_DETAILS                                                                                \

@@ -3,10 +3,10 @@
  * mi-ltv rfm: reads transactions, or with --merge the sums that --partial wrote of parts of a log.
  */
 #include "ltv/rfm.h"
+#include "ltv/log.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 static struct {
     const char *until, *holdout;
@@ -59,7 +59,7 @@ const char rfm_details[] =
     "Reads once; keeps 16 bytes a transaction and some 100 a customer.\n";
 
 struct columns {
-    size_t id, date, amount, currency;
+    size_t id;
     size_t first, last, days, value, first_value, holdout_days, holdout_value, until, holdout;
 };
 
@@ -67,29 +67,15 @@ struct log {
     struct stream stream;
     struct mi_rfm *rfm;
     struct mi_rfm_options how;
+    struct transaction_columns transactions;
     struct columns in;
-    int32_t today;
     bool has_amount;
-    char currency[32]; /* the first that came */
 };
 
-static enum mi_status parse_day(const char *name, const char *text, int32_t *day, struct mi_error *error) {
-    *day = MI_DATE_MISSING;
-    if (text != NULL && !mi_date_parse(mi_text_of(text), day))
-        return mi_error_set(error, MI_BAD_ARGUMENT, "--%s: not a date: \"%s\" (as 2026-11-24)", name, text);
-    return MI_OK;
-}
-
 static enum mi_status find_log_columns(struct log *log, struct mi_error *error) {
-    struct mi_reader *reader = log->stream.reader;
-    enum mi_status status = mi_reader_column(reader, "customer_id", true, &log->in.id, error);
-    if (!status)
-        status = mi_reader_column(reader, "date", true, &log->in.date, error);
-    if (!status)
-        status = mi_reader_column(reader, "amount", false, &log->in.amount, error);
-    if (!status)
-        status = mi_reader_column(reader, "currency", false, &log->in.currency, error);
-    log->has_amount = log->in.amount != MI_NO_COLUMN;
+    enum mi_status status =
+        transaction_columns_find(log->stream.reader, log->how.until, false, &log->transactions, error);
+    log->has_amount = log->transactions.has_amount;
     if (!status && !log->has_amount)
         note("no column 'amount': no monetary_value");
     return status;
@@ -118,45 +104,11 @@ static enum mi_status find_sum_columns(struct log *log, struct mi_error *error) 
     return status;
 }
 
-/* One currency only: amounts of two do not add up. */
-static enum mi_status check_currency(struct log *log, const struct mi_batch *batch, size_t row,
-                                     struct mi_error *error) {
-    struct mi_text text;
-    enum mi_status status = mi_batch_id(batch, row, log->in.currency, &text, error);
-    if (status)
-        return status;
-    if (log->currency[0] == '\0') {
-        size_t size = text.size < sizeof log->currency - 1 ? text.size : sizeof log->currency - 1;
-        for (size_t i = 0; i < size; i++)
-            log->currency[i] = text.data[i];
-        log->currency[size] = '\0';
-    }
-    if (!mi_text_equal(text, mi_text_of(log->currency)))
-        return mi_batch_fault(batch, row, log->in.currency, error,
-                              "\"%.*s\", and before it \"%s\": amounts of two currencies do not add up",
-                              (int)(text.size < 40 ? text.size : 40), text.data, log->currency);
-    return MI_OK;
-}
-
 static enum mi_status add_transaction(void *context, struct stream *stream, const struct mi_batch *batch,
                                       size_t row, struct mi_error *error) {
     struct log *log = context;
-    struct mi_text id;
-    int32_t day;
-    double amount = NAN;
     (void)stream;
-    enum mi_status status = mi_batch_id(batch, row, log->in.id, &id, error);
-    if (!status)
-        status = mi_batch_date(batch, row, log->in.date, MI_FILLED, &day, error);
-    if (!status && log->has_amount)
-        status =
-            mi_batch_number(batch, row, log->in.amount, MI_FILLED | MI_MONEY | MI_SIGNED, &amount, error);
-    if (!status && log->in.currency != MI_NO_COLUMN)
-        status = check_currency(log, batch, row, error);
-    if (!status && day > log->today && log->how.until == MI_DATE_MISSING)
-        return mi_batch_fault(batch, row, log->in.date, error,
-                              "in the future: T would end there (say --until to leave such rows out)");
-    return status ? status : mi_rfm_add(log->rfm, id, day, amount, error);
+    return transaction_add(log->rfm, &log->transactions, batch, row, error);
 }
 
 static enum mi_status add_sums(void *context, struct stream *stream, const struct mi_batch *batch, size_t row,
@@ -310,32 +262,25 @@ static enum mi_status write_rows(struct log *log, const struct mi_rfm_summary *s
     return status;
 }
 
-/* "1 customer who", "2 customers who" */
-static void count(uint64_t number, const char *one, const char *many, const char *what) {
-    if (number > 0)
-        note("%llu %s %s", (unsigned long long)number, number == 1 ? one : many, what);
-}
-
 static void say(const struct mi_rfm_summary *s) {
     char late[48];
     char until[16] = "no date";
     if (s->until != MI_DATE_MISSING)
         mi_date_format(s->until, until);
     detail("%llu rows, %zu customers, until %s", (unsigned long long)s->rows, s->customers, until);
-    count(s->refunds, "negative amount", "negative amounts",
-          options.refunds == 0 ? "taken off what was bought that day or before" : "left out");
-    count(s->refunds_before_purchases, "day", "days",
-          "with negative amounts only, before anything was bought: left out");
+    say_count(s->refunds, "negative amount", "negative amounts",
+              options.refunds == 0 ? "taken off what was bought that day or before" : "left out");
+    say_count(s->refunds_before_purchases, "day", "days",
+              "with negative amounts only, before anything was bought: left out");
     snprintf(late, sizeof late, "after %s left out", until);
-    count(s->late_rows, "row", "rows", late);
+    say_count(s->late_rows, "row", "rows", late);
     if (options.partial)
         return;
-    count(s->new_customers, "customer", "customers", "first seen in the holdout left out");
-    count(s->without_purchases, "customer", "customers", "without a purchase left out");
+    say_count(s->new_customers, "customer", "customers", "first seen in the holdout left out");
+    say_count(s->without_purchases, "customer", "customers", "without a purchase left out");
 }
 
 static enum mi_status open_log(struct log *log, struct mi_error *error) {
-    log->today = (int32_t)(time(NULL) / 86400);
     log->how.drop_refunds = options.refunds == 1;
     enum mi_status status = parse_day("until", options.until, &log->how.until, error);
     if (!status)

@@ -17,6 +17,8 @@
 #define NEXT_DAYS        28
 #define PRIOR_SD         0.1 /* of a predicted CPA's logarithm, where it comes without an interval */
 
+static const enum mi_watch_kind kinds[WATCH_METRICS] = {MI_WATCH_COST, MI_WATCH_RATIO, MI_WATCH_COUNT};
+
 /* ---- one day ---- */
 
 /* A day's users against those predicted: by the CPA at the spend that came, or as such. */
@@ -306,7 +308,6 @@ static void find(struct judging *j, size_t campaign, const struct mi_watch *watc
 /* The campaigns of a network, day by day. */
 static enum mi_status judge_network(struct judging *j, const size_t *members, size_t count,
                                     struct mi_error *error) {
-    static const enum mi_watch_kind kinds[WATCH_METRICS] = {MI_WATCH_COST, MI_WATCH_RATIO, MI_WATCH_COUNT};
     struct mi_watch_options how = {
         .kind = kinds[j->rule->metric],
         .threshold = j->rule->threshold,
@@ -431,11 +432,10 @@ char *judge_causes(const struct watchlist *list, const struct watched *watched, 
                    const struct finding *finding) {
     struct mi_cause causes[MI_CAUSES_MOST];
     struct json json = {0};
-    size_t others, found = 0;
+    size_t others, found;
     double variance = others_variance(list, watched, rules, rule, options, finding->since, &others);
-    if (rule->metric != WATCH_ROAS)
-        found = mi_causes_find(watched->days, watched->day_count, finding->since, finding->variance,
-                               rule->metric == WATCH_CPA, variance, others, causes);
+    found = mi_causes_find(watched->days, watched->day_count, finding->since, finding->variance,
+                           kinds[rule->metric], variance, others, causes);
     json_open(&json, NULL, '[');
     for (size_t i = 0; i < found; i++) {
         json_open(&json, NULL, '{');

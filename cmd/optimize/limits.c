@@ -278,6 +278,9 @@ static enum mi_status hold(struct plan *plan, struct mi_error *error) {
         if (isnan(c->today))
             return mi_error_set(error, MI_BAD_INPUT, "--hold: campaign '%.*s' has no daily_budget", (int)size,
                                 item);
+        if (c->today < c->min_budget || c->today > c->max_budget)
+            note("--hold: campaign '%.*s' keeps %.2f, outside its own limits %.2f to %.2f", (int)size, item,
+                 c->today, c->min_budget, c->max_budget);
         c->min_budget = c->max_budget = c->today;
         c->or_nothing = false;
         item += size;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "roas/holidays.h"
 #include "roas/plan.h"
 #include "roas/series.h"
 
@@ -18,7 +19,7 @@
 #define THREADS_MOST  64
 
 static struct forecast_options {
-    const char *value, *spend, *horizons, *plan;
+    const char *value, *spend, *horizons, *plan, *holidays;
     struct series_options series;
     double level;
     bool daily;
@@ -57,6 +58,12 @@ const struct option_spec forecast_table[] = {
      .argument = "FILE",
      .help = "planned spend, by the columns of --by; with 'date' of each day, else a\n"
              "day; with 'curve' revenue follows that (needs --spend)"},
+    {.name = "holidays",
+     .kind = OPTION_TEXT,
+     .target = &options.holidays,
+     .argument = "FILE",
+     .help = "their dates, past and to come, with 'holiday', its name, where a date alone does\n"
+             "not tell: what they did is expected of them again"},
     {.name = "as-of",
      .kind = OPTION_TEXT,
      .target = &options.series.as_of,
@@ -118,6 +125,7 @@ struct forecast {
     struct stream stream;
     struct series_set set;
     struct plans plans;
+    struct holidays holidays;
     size_t horizons[HORIZONS_MOST], horizon_count, farthest;
     struct result *results;
 };
@@ -193,7 +201,10 @@ static enum mi_status take_results(const struct forecast *f, const struct pair *
 static enum mi_status forecast_one(const struct forecast *f, size_t number, struct result *result,
                                    struct mi_error *error) {
     const struct one_series *series = &f->set.items[number];
-    const struct mi_forecast_options wanted = {.days = f->farthest, .level = options.level};
+    struct mi_forecast_options wanted = {.days = f->farthest,
+                                         .level = options.level,
+                                         .holidays = f->holidays.items,
+                                         .holiday_count = f->holidays.count};
     const int32_t start = f->set.end - (int32_t)series->days + 1;
     struct pair pair = {.value = {start, series->days, NULL}};
     if (series->known == 0)
@@ -204,13 +215,16 @@ static enum mi_status forecast_one(const struct forecast *f, size_t number, stru
         if (!result->days)
             return no_memory(error);
     }
-    enum mi_status status = mi_forecast_series(&pair.value, &wanted, &pair.value_forecast, error);
-    if (!status && options.spend) {
+    enum mi_status status = MI_OK;
+    if (options.spend) {
         pair.spend = (struct mi_series){start, series->days, series->values[1]};
         status = mi_forecast_series(&pair.spend, &wanted, &pair.spend_forecast, error);
         if (status == MI_BAD_ARGUMENT) /* no day of spend is known */
             status = MI_OK;
     }
+    wanted.spend = pair.spend_forecast;
+    if (!status)
+        status = mi_forecast_series(&pair.value, &wanted, &pair.value_forecast, error);
     if (!status && pair.spend_forecast && f->plans.items && f->plans.items[number].given)
         result->unknown = !plan_follow(&f->plans.items[number], f->farthest, &pair.value, &pair.spend,
                                        pair.value_forecast, pair.spend_forecast);
@@ -385,6 +399,8 @@ static enum mi_status forecast(struct forecast *f, struct mi_error *error) {
         status = series_read(&f->set, &f->stream, &options.series, measures, options.spend ? 2 : 1, error);
     if (!status && options.plan)
         status = plans_read(&f->plans, options.plan, &f->set, options.spend, f->farthest, error);
+    if (!status && options.holidays)
+        status = holidays_read(&f->holidays, options.holidays, error);
     if (!status)
         status = forecast_all(f, error);
     if (status)
@@ -404,6 +420,7 @@ enum mi_status forecast_run(struct mi_error *error) {
         free(f.results[i].days);
     free(f.results);
     plans_free(&f.plans);
+    holidays_free(&f.holidays);
     series_free(&f.set);
     return status;
 }

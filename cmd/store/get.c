@@ -7,6 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+const char *const campaign_attributes[MI_STORE_ATTRIBUTES] = {"ad_network", "targeting_strategy", "geo",
+                                                              "creative_format", "os"};
+
 static struct {
     struct text_list campaigns;
     const char *metric, *model, *from, *to, *as_of;

@@ -17,6 +17,15 @@ enum mi_status run_get_predictions(struct mi_error *error);
 enum mi_status run_get_actuals(struct mi_error *error);
 enum mi_status run_get_campaigns(struct mi_error *error);
 
+/* Names of a campaign's attributes, as the library orders them. */
+extern const char *const campaign_attributes[MI_STORE_ATTRIBUTES];
+
+extern const struct option_spec get_day_options[];
+enum mi_status run_get_days(struct mi_error *error);
+
+extern const struct option_spec join_options[];
+enum mi_status run_join(struct mi_error *error);
+
 extern const struct option_spec log_options[];
 enum mi_status run_log(struct mi_error *error);
 

@@ -10,20 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW         400  /* days of the backtest, at most */
-#define APART          3    /* days between its origins */
-#define START_LEAST    56   /* days before the first origin, where there are three times as many */
-#define BACKTEST_LEAST 28   /* days of a series from which weights are found by backtest */
-#define HALF_LIFE      150  /* days: what an error that old counts half */
-#define WEIGHT_LITTLE  0.01 /* of the largest weight: not worth the pass */
-#define MANY_ORIGINS   80   /* from which every other one is enough to take losses at */
-#define LOSS_LITTLE    1e-12
-#define ZEROS          0.03 /* share on live days from which a series is intermittent */
-#define WALK_RATIO     2.2 /* E|difference of a week| / E|difference of a day|; a pure walk has the root of 7 */
-#define STOPPED_DAYS   10   /* zeros at the end from which a series may have stopped */
-#define STOPPED_ODDS   1e-3 /* of them by chance, below which it has */
-#define LEVEL_WEEKS    8    /* whose mean the total of an intermittent series is drawn to */
-#define MOSTLY_ZERO    0.75 /* share of zeros from which it is drawn there more and more */
+#define WINDOW            400  /* days of the backtest, at most */
+#define APART             3    /* days between its origins */
+#define START_LEAST       56   /* days before the first origin, where there are three times as many */
+#define BACKTEST_LEAST    28   /* days of a series from which weights are found by backtest */
+#define HALF_LIFE         150  /* days: what an error that old counts half */
+#define REGRESSION_COUNTS 4    /* as so many others that err as it does */
+#define WEIGHT_LITTLE     0.01 /* of the largest weight: not worth the pass */
+#define MANY_ORIGINS      80   /* from which every other one is enough to take losses at */
+#define LOSS_LITTLE       1e-12
+#define ZEROS             0.03 /* share on live days from which a series is intermittent */
+#define WALK_RATIO        2.2 /* E|difference of a week| / E|difference of a day|; a pure walk has the root of 7 */
+#define STOPPED_DAYS      10   /* zeros at the end from which a series may have stopped */
+#define STOPPED_ODDS      1e-3 /* of them by chance, below which it has */
+#define LEVEL_WEEKS       8    /* whose mean the total of an intermittent series is drawn to */
+#define MOSTLY_ZERO       0.75 /* share of zeros from which it is drawn there more and more */
 
 static const size_t segment_ends[SEGMENTS] = {7, 14, 30, FARTHEST};
 /* weight = (loss / best)^-sharpness */
@@ -166,6 +167,11 @@ static double relative_loss(const struct backtest *b, size_t segment) {
     return n > 0 && 4 * n >= all ? (own + LOSS_LITTLE) / (same + LOSS_LITTLE) : NAN;
 }
 
+/* The regression is one voice among dozens that are much alike. */
+static double standing(const struct expert *expert) {
+    return expert->kind == EXPERT_REGRESSION ? REGRESSION_COUNTS : 1;
+}
+
 static void weigh_by_loss(struct backtest *b, const struct expert *experts, size_t count, struct asking ask) {
     size_t cells = b->combination->origins * SEGMENTS;
     double loss[EXPERTS_MOST][SEGMENTS];
@@ -193,7 +199,7 @@ static void weigh_by_loss(struct backtest *b, const struct expert *experts, size
             best = fmin(best, loss[e][s]);
         for (size_t e = 0; e < count; e++) {
             double weight = pow(loss[e][s] / best, -sharpness[s]);
-            b->weight[e][s] = weight >= WEIGHT_LITTLE ? weight : 0; /* NaN: none */
+            b->weight[e][s] = weight >= WEIGHT_LITTLE ? weight * standing(&experts[e]) : 0; /* NaN: none */
         }
     }
     /* segments that the backtest never reached are as the last that it did */

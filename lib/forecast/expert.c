@@ -17,7 +17,7 @@
 #define YEAR       364 /* 52 weeks: the same weekday */
 #define YEAR_LEVEL 28  /* days over which now and a year ago are compared */
 
-static bool asked(const struct asking *asking, const struct series *series, size_t day) {
+bool expert_asked(const struct asking *asking, const struct series *series, size_t day) {
     return day + 1 == series->days || (day >= asking->first && (day - asking->first) % asking->apart == 0);
 }
 
@@ -27,25 +27,24 @@ static inline size_t weekday_ahead(const struct asking *asking, size_t weekday, 
     return w < WEEK ? w : w - WEEK;
 }
 
-static void answer(const struct expert *expert, const struct series *series, const struct asking *asking,
+void expert_answer(const struct expert *expert, const struct series *series, const struct asking *asking,
                    size_t day, double *path) {
     const size_t weekday = weekday_of(series, day);
     double logarithm[WEEK],
         value[WEEK]; /* of the weekday's last: without a trend it is the same week after week */
     for (size_t w = 0; w < WEEK; w++)
         logarithm[w] = NAN;
-    for (size_t k = 0; k < asking->steps; k++) {
+    for (size_t k = 0; expert->logs && k < asking->steps; k++) {
         const size_t w = weekday_ahead(asking, weekday, k);
-        if (!series->live[w]) {
-            path[k] = 0;
-        } else if (expert->logs) {
-            if (path[k] != logarithm[w]) {
-                logarithm[w] = path[k];
-                value[w] = exp(fmin(path[k], series->log_most));
-            }
-            path[k] = value[w];
+        if (path[k] != logarithm[w]) {
+            logarithm[w] = path[k];
+            value[w] = exp(fmin(path[k], series->log_most));
         }
+        path[k] = value[w];
     }
+    for (size_t k = 0; series->closed && k < asking->steps; k++)
+        if (!series->live[weekday_ahead(asking, weekday, k)])
+            path[k] = 0;
     asking->receive(asking->context, day, path);
 }
 
@@ -104,12 +103,12 @@ static void run_smoothing(const struct expert *expert, const struct series *seri
             trend += expert->trend * error;
             season[w] += expert->season * error;
         }
-        if (!asked(asking, series, t))
+        if (!expert_asked(asking, series, t))
             continue;
         for (size_t k = 0; k < asking->steps; k++)
             path[k] =
                 level + trend * reach[asking->step[k]] + season[weekday_of(series, t + asking->step[k])];
-        answer(expert, series, asking, t, path);
+        expert_answer(expert, series, asking, t, path);
     }
 }
 
@@ -147,13 +146,13 @@ static void run_walk(const struct expert *expert, const struct series *series, c
                 first_day = t;
             }
         }
-        if (!asked(asking, series, t))
+        if (!expert_asked(asking, series, t))
             continue;
         double drift = drift_over(expert, z, t, first_day, first, level);
         for (size_t k = 0; k < asking->steps; k++)
             path[k] = level + drift * (double)asking->step[k] +
                       expert->profile * season[weekday_ahead(asking, w, k)];
-        answer(expert, series, asking, t, path);
+        expert_answer(expert, series, asking, t, path);
     }
 }
 
@@ -198,7 +197,7 @@ static void run_weekday_mean(const struct expert *expert, const struct series *s
     for (size_t t = 0; t < series->days; t++) {
         if (t + WEEK > asking->first || t + WEEK >= series->days)
             of[weekday_of(series, t)] = weekday_mean(expert, z, t);
-        if (!asked(asking, series, t))
+        if (!expert_asked(asking, series, t))
             continue;
         double all = 0;
         size_t known = 0;
@@ -211,7 +210,7 @@ static void run_weekday_mean(const struct expert *expert, const struct series *s
             double mean = of[weekday_ahead(asking, weekday_of(series, t), k)];
             path[k] = !isnan(mean) ? mean : known > 0 ? all / (double)known : 0;
         }
-        answer(expert, series, asking, t, path);
+        expert_answer(expert, series, asking, t, path);
     }
 }
 
@@ -246,7 +245,7 @@ static void run_year(const struct expert *expert, const struct series *series, c
     const double *z = values_of(expert, series);
     double path[FARTHEST];
     for (size_t t = YEAR + YEAR_LEVEL; t < series->days; t++) {
-        if (!asked(asking, series, t))
+        if (!expert_asked(asking, series, t))
             continue;
         double now = mean_of(z, t + 1 - YEAR_LEVEL, t + 1);
         double then = mean_of(z, t + 1 - YEAR_LEVEL - YEAR, t + 1 - YEAR);
@@ -254,7 +253,7 @@ static void run_year(const struct expert *expert, const struct series *series, c
             continue;
         for (size_t k = 0; k < asking->steps; k++)
             path[k] = now + expert->profile * (year_before(expert, series, t, asking->step[k]) - then);
-        answer(expert, series, asking, t, path);
+        expert_answer(expert, series, asking, t, path);
     }
 }
 
@@ -270,6 +269,9 @@ void expert_run(const struct expert *expert, const struct series *series, const 
         break;
     case EXPERT_WEEKDAY_MEAN:
         run_weekday_mean(expert, series, asking);
+        break;
+    case EXPERT_REGRESSION:
+        expert_run_regression(expert, series, asking);
         break;
     case EXPERT_YEAR:
         run_year(expert, series, asking);
@@ -311,6 +313,7 @@ size_t expert_list(struct expert *experts) {
         for (size_t i = 0; i < COUNT(weeks); i++)
             if (!logs || weeks[i] == 8 || weeks[i] == WEEKS_LONGEST)
                 experts[n++] = (struct expert){.kind = EXPERT_WEEKDAY_MEAN, .logs = logs, .weeks = weeks[i]};
+        experts[n++] = (struct expert){.kind = EXPERT_REGRESSION, .logs = logs};
         for (size_t i = 0; i < 2; i++)
             experts[n++] =
                 (struct expert){.kind = EXPERT_YEAR, .logs = logs, .weeks = i, .profile = i ? 0.7 : 1};

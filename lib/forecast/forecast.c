@@ -20,7 +20,7 @@ struct mi_forecast {
     double level;
     bool never_negative, no_negative_week;   /* days, and sums of seven of them */
     double fixed[MI_FORECAST_DAYS_MOST];     /* by day ahead: what is planned, NaN where nothing is */
-    double factor[MI_FORECAST_DAYS_MOST];    /* by day ahead: what the plan multiplies the forecast by */
+    double factor[MI_FORECAST_DAYS_MOST];    /* by day ahead: what holidays and the plan multiply it by */
     double log_error[MI_FORECAST_DAYS_MOST]; /* standard error of its logarithm */
 };
 
@@ -48,11 +48,34 @@ static void find_negative(struct mi_forecast *made) {
     }
 }
 
+/* The spend's logs by day of the series, and its forecasts. */
+static enum mi_status lend_spend(struct mi_forecast *made, int32_t end,
+                                 const struct mi_forecast_options *options, struct mi_error *error) {
+    const struct series *spend = &options->spend->series;
+    const size_t days = made->series.days;
+    if (options->spend->end != end || options->spend->combination.ahead < options->days)
+        return MI_OK;
+    made->series.spend = malloc(days * sizeof *made->series.spend);
+    if (!made->series.spend)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    for (size_t t = 0; t < days; t++) {
+        size_t back = days - t;
+        double value = back <= spend->days ? spend->value[spend->days - back] : NAN;
+        made->series.spend[t] = value > 0 ? log(value) : NAN;
+    }
+    made->series.spend_forecast = &options->spend->combination;
+    return MI_OK;
+}
+
 static enum mi_status make(const struct mi_series *from, const struct mi_forecast_options *options,
                            struct mi_forecast *made, struct mi_error *error) {
-    enum mi_status status = series_prepare(from, &made->series, error);
+    struct holiday_effect effects[MI_FORECAST_DAYS_MOST];
+    enum mi_status status = series_prepare(from, options, &made->series, effects, error);
+    if (!status && options->spend)
+        status = lend_spend(made, from->start + (int32_t)from->days - 1, options, error);
     if (!status)
         status = combine(&made->series, options->days, &made->combination, error);
+    made->series.spend_forecast = NULL;
     if (!status)
         status = band_make(&made->series, &made->combination, options->level, &made->band, error);
     if (status)
@@ -61,7 +84,9 @@ static enum mi_status make(const struct mi_series *from, const struct mi_forecas
     made->level = options->level;
     find_negative(made);
     for (size_t h = 0; h < MI_FORECAST_DAYS_MOST; h++) {
-        made->factor[h] = 1;
+        bool holiday = h < options->days;
+        made->factor[h] = holiday ? effects[h].factor : 1;
+        made->log_error[h] = holiday ? effects[h].error / effects[h].factor : 0;
         made->fixed[h] = NAN;
     }
     return MI_OK;
@@ -278,8 +303,8 @@ enum mi_status mi_forecast_ratio(const struct mi_forecast *top, const struct mi_
 /* ---- plan ---- */
 
 void mi_forecast_follow(struct mi_forecast *forecast, size_t step, double factor, double log_error) {
-    forecast->factor[step - 1] = factor;
-    forecast->log_error[step - 1] = log_error;
+    forecast->factor[step - 1] *= factor;
+    forecast->log_error[step - 1] = hypot(forecast->log_error[step - 1], log_error);
 }
 
 void mi_forecast_fix(struct mi_forecast *forecast, size_t step, double value) {

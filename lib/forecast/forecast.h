@@ -12,6 +12,8 @@
 #define WEEK     7
 #define FARTHEST 365 /* days ahead, at most */
 
+struct combination;
+
 /* A series as the experts see it. */
 struct series {
     size_t days;
@@ -20,8 +22,12 @@ struct series {
     double *log;             /* log(value); NULL where the series has no logs */
     bool tamed;              /* the last day was far from all before and was moved to their edge */
     bool live[WEEK];         /* by weekday: false where it is structurally zero */
+    bool closed;             /* some weekday is */
     double scale, log_scale; /* usual size of a day's surprise */
     double log_most;         /* no log is forecast above: exponential growth ends */
+    double *spend;           /* log of each day's spend, NaN: none, or not known; NULL: no spend is given */
+    const struct combination
+        *spend_forecast; /* what spend was and is forecast to be; NULL: no spend is given */
 };
 
 static inline size_t weekday_of(const struct series *series, size_t day) {
@@ -29,7 +35,7 @@ static inline size_t weekday_of(const struct series *series, size_t day) {
 }
 
 /* A forecaster with fixed parameters. */
-enum expert_kind { EXPERT_SMOOTHING, EXPERT_WALK, EXPERT_WEEKDAY_MEAN, EXPERT_YEAR };
+enum expert_kind { EXPERT_SMOOTHING, EXPERT_WALK, EXPERT_WEEKDAY_MEAN, EXPERT_YEAR, EXPERT_REGRESSION };
 
 struct expert {
     enum expert_kind kind;
@@ -65,5 +71,14 @@ struct asking {
 
 /* Runs an expert over a series; it may be silent at origins where it knows too little. */
 void expert_run(const struct expert *expert, const struct series *series, const struct asking *asking);
+
+void expert_run_regression(const struct expert *expert, const struct series *series,
+                           const struct asking *asking);
+
+/* Within an expert: whether it is asked at the end of a day; and its answer, as logs where it is one of logs.
+ */
+bool expert_asked(const struct asking *asking, const struct series *series, size_t day);
+void expert_answer(const struct expert *expert, const struct series *series, const struct asking *asking,
+                   size_t day, double *path);
 
 #endif

@@ -34,6 +34,8 @@ static void mask_closed(struct series *series) {
     for (size_t w = 0; w < WEEK; w++)
         series->live[w] =
             zeros[w] < n[w] || n[w] == 0 || open == 0 || pow(chance, (double)n[w]) > CLOSED_ODDS;
+    for (size_t w = 0; w < WEEK; w++)
+        series->closed |= !series->live[w];
     for (size_t t = 0; t < series->days; t++)
         if (!series->live[weekday_of(series, t)])
             series->value[t] = NAN;
@@ -95,7 +97,8 @@ static bool tame_last(struct series *series) {
     return true;
 }
 
-enum mi_status series_prepare(const struct mi_series *from, struct series *series, struct mi_error *error) {
+enum mi_status series_prepare(const struct mi_series *from, const struct mi_forecast_options *options,
+                              struct series *series, struct holiday_effect *ahead, struct mi_error *error) {
     size_t first = from->days > LONGEST_PAST ? from->days - LONGEST_PAST : 0;
     while (first < from->days && isnan(from->value[first]))
         first++;
@@ -113,6 +116,11 @@ enum mi_status series_prepare(const struct mi_series *from, struct series *serie
     };
     for (size_t t = 0; t < days; t++)
         series->value[t] = from->value[first + t];
+    enum mi_status status =
+        holidays_take_out(series->value, from->start + (int32_t)first, days, options->holidays,
+                          options->holiday_count, ahead, options->days, error);
+    if (status)
+        return status;
     mask_closed(series);
     series->tamed = tame_last(series);
     series->scale = usual_surprise(series->value, days, room + 2 * days);
@@ -125,5 +133,6 @@ enum mi_status series_prepare(const struct mi_series *from, struct series *serie
 
 void series_clear(struct series *series) {
     free(series->value);
-    series->value = NULL;
+    free(series->spend);
+    series->value = series->spend = NULL;
 }

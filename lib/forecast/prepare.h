@@ -5,11 +5,12 @@
 #ifndef MI_FORECAST_PREPARE_H
 #define MI_FORECAST_PREPARE_H
 
-#include "forecast/forecast.h"
-#include "mi.h"
+#include "forecast/holiday.h"
 
-/* From the first known day on, the last LONGEST_PAST days; weekdays that are closed are taken out. */
-enum mi_status series_prepare(const struct mi_series *from, struct series *series, struct mi_error *error);
+/* From the first known day on, the last LONGEST_PAST days; holidays and weekdays that are closed are taken
+ * out. ahead: what holidays do to the options->days days ahead. */
+enum mi_status series_prepare(const struct mi_series *from, const struct mi_forecast_options *options,
+                              struct series *series, struct holiday_effect *ahead, struct mi_error *error);
 void series_clear(struct series *series);
 
 #endif

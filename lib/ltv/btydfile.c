@@ -100,9 +100,8 @@ static void write_training(struct mi_buffer *out, const struct mi_btyd *model) {
     mi_buffer_print(out, ", \"fingerprint\": \"%016llx\"}", (unsigned long long)model->fingerprint);
 }
 
-static enum mi_status write_model(struct mi_buffer *out, const struct mi_btyd *model,
+enum mi_status btyd_write_members(struct mi_buffer *out, const struct mi_btyd *model,
                                   struct mi_error *error) {
-    mi_model_file_begin(out, "mi-ltv", KIND);
     mi_buffer_print(out, ",\n \"model\": \"%s\", \"automatic\": %s", mi_btyd_family_name(model->main),
                     model->automatic ? "true" : "false");
     write_fit(out, &model->families[model->main], btyd_parameter_names[model->main], BTYD_PARAMETERS);
@@ -135,7 +134,8 @@ static enum mi_status write_model(struct mi_buffer *out, const struct mi_btyd *m
 
 enum mi_status mi_btyd_write(const struct mi_btyd *model, const char *path, struct mi_error *error) {
     struct mi_buffer out = {0};
-    enum mi_status status = write_model(&out, model, error);
+    mi_model_file_begin(&out, "mi-ltv", KIND);
+    enum mi_status status = btyd_write_members(&out, model, error);
     if (status == MI_OK) {
         status = mi_model_file_end(&out, path, error);
     }
@@ -291,11 +291,15 @@ enum mi_status mi_btyd_of(const struct mi_model_file *file, struct mi_btyd **mod
     if (status != MI_OK) {
         return status;
     }
+    return mi_model_file_blame(file, btyd_read_members(file->root, model, error), error);
+}
+
+enum mi_status btyd_read_members(const json_t *object, struct mi_btyd **model, struct mi_error *error) {
     struct mi_btyd *new = calloc(1, sizeof *new);
     if (new == NULL) {
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     }
-    status = mi_model_file_blame(file, read_model(file->root, new, error), error);
+    enum mi_status status = read_model(object, new, error);
     if (status != MI_OK) {
         mi_btyd_free(new);
         return status;

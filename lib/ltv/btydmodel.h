@@ -5,6 +5,9 @@
 #ifndef LTV_BTYDMODEL_H
 #define LTV_BTYDMODEL_H
 
+#include <jansson.h>
+
+#include "base/buffer.h"
 #include "ltv/btyd.h"
 #include "ltv/customers.h"
 
@@ -67,6 +70,10 @@ enum mi_status btyd_keep_total(const struct mi_customers *customers, const struc
 double btyd_spend_scale(const struct mi_btyd *model, const double *spend, double x);
 /* Mean value of a purchase of a customer with x repeat purchases of mean m. */
 double btyd_spend_mean(const double *spend, double v, double x, double m);
+
+/* The members of a model's JSON object after its head, each after a comma; and back. */
+enum mi_status btyd_write_members(struct mi_buffer *out, const struct mi_btyd *model, struct mi_error *error);
+enum mi_status btyd_read_members(const json_t *object, struct mi_btyd **model, struct mi_error *error);
 
 extern const char *const btyd_parameter_names[MI_BTYD_FAMILIES][BTYD_PARAMETERS];
 extern const char *const btyd_spend_names[3];

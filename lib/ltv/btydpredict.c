@@ -414,7 +414,9 @@ static void predict(struct mi_btyd_predictor *predictor, const struct mi_custome
         struct point point = predictor->points[i];
         bool ignored;
         move_parameters(model, covariates, point.p, &ignored);
-        fill_outcomes(model, &point, point.p, c, predictor->outlook.horizon, &predictor->outcomes[i]);
+        if (predictor->outlook.level > 0) {
+            fill_outcomes(model, &point, point.p, c, predictor->outlook.horizon, &predictor->outcomes[i]);
+        }
         double each = mi_btyd_expected(model->main, point.p, c, predictor->outlook.horizon);
         purchases += each / POINTS;
         ltv += each * btyd_spend_mean(point.spend, btyd_spend_scale(model, point.spend, x), x, m) / POINTS;

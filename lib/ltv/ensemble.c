@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Fit of the ensemble: folds, out-of-fold predictions, weights, the distribution, what was held out.
+ * Fit of the ensemble: features, folds, out-of-fold predictions, the members learnt from all.
  */
-#include "ltv/ensemble.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "ltv/fitting.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,8 +17,7 @@ enum {
     FOLDS = 5,
     TIME_BLOCKS = 6, /* in order of time; the first half is only learnt from */
     USERS_LEAST = 50,
-    PAYERS_LEAST = 10,
-    SEGMENT_USERS = 1000 /* a segment with so many held-out users has a distribution of its own */
+    PAYERS_LEAST = 10
 };
 
 enum mi_status ltv_ensemble_new(const char *target, struct mi_ltv_ensemble **ensemble,
@@ -27,7 +26,8 @@ enum mi_status ltv_ensemble_new(const char *target, struct mi_ltv_ensemble **ens
     if (made != NULL) {
         made->target = mi_text_copy(mi_text_of(target));
         made->segment = SIZE_MAX;
-        made->learner.given = SIZE_MAX;
+        made->learner.given = made->learner.log = SIZE_MAX;
+        made->log.cut = MI_DATE_MISSING;
         made->training.first = made->training.last = MI_DATE_MISSING;
     }
     if (made == NULL || made->target == NULL) {
@@ -55,28 +55,14 @@ void mi_ltv_ensemble_free(struct mi_ltv_ensemble *ensemble) {
     free(ensemble->codes);
     free(ensemble->values);
     free(ensemble->target);
+    free(ensemble->log.customer);
     free(ensemble);
 }
 
 /* ---- what is given ---- */
 
-struct fitting {
-    struct mi_ltv_ensemble *ensemble;
-    const struct mi_ltv_ensemble_options *options;
-    const struct mi_notes *notes;
-    float *codes;
-    double *target;
-    size_t rows;
-    size_t *order; /* of the rows: dealt at random, or by time */
-    double *time;
-    size_t *fold; /* of each row; SIZE_MAX: only learnt from */
-    size_t folds;
-    struct ltv_value *values; /* out of fold, rows x members */
-    struct ltv_learning how;
-};
-
-static enum mi_status read_target(struct fitting *f, struct mi_reader *reader, const struct mi_batch *batch,
-                                  struct mi_error *error) {
+static enum mi_status read_target(struct ltv_fitting *f, struct mi_reader *reader,
+                                  const struct mi_batch *batch, struct mi_error *error) {
     size_t column;
     double payers = 0, sum = 0;
     bool constant = true;
@@ -124,16 +110,17 @@ static size_t find_feature(const struct ltv_features *features, const char *name
 }
 
 /* The members asked for, of those that there can be. */
-static enum mi_status choose_members(struct fitting *f, struct mi_error *error) {
+static enum mi_status choose_members(struct ltv_fitting *f, struct mi_error *error) {
     const char *list = f->options->members;
     size_t known = 0;
     for (size_t m = 0; m < LTV_MEMBERS; m++) {
         bool asked = list == NULL || ltv_list_has(list, mi_text_of(ltv_member_names[m]));
-        f->how.members[m] = asked && (m != LTV_GIVEN || f->how.given != SIZE_MAX);
-        f->ensemble->members[m] = f->how.members[m];
+        bool there = m == LTV_GIVEN ? f->how.given != SIZE_MAX : m != LTV_BTYD || f->how.log != SIZE_MAX;
+        f->how.members[m] = f->ensemble->members[m] = asked && there;
         known += asked;
-        if (list != NULL && asked && !f->how.members[m]) {
-            return mi_error_set(error, MI_BAD_ARGUMENT, "--members: 'given' needs --prediction=COLUMN");
+        if (list != NULL && asked && !there) {
+            return mi_error_set(error, MI_BAD_ARGUMENT, "--members: '%s' needs %s", ltv_member_names[m],
+                                m == LTV_GIVEN ? "--prediction=COLUMN" : "--transactions=LOG");
         }
     }
     size_t named = list != NULL ? 1 : known;
@@ -141,17 +128,19 @@ static enum mi_status choose_members(struct fitting *f, struct mi_error *error) 
         named++;
     }
     if (known == 0 || named != known) {
-        return mi_error_set(error, MI_BAD_ARGUMENT, "--members=%s: of leaf, depth, net, given, each once",
-                            list);
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "--members=%s: of leaf, depth, net, given, btyd, each once", list);
     }
     return MI_OK;
 }
 
-static enum mi_status find_parts(struct fitting *f, struct mi_error *error) {
+static enum mi_status find_parts(struct ltv_fitting *f, struct mi_error *error) {
     struct mi_ltv_ensemble *ensemble = f->ensemble;
     const struct mi_ltv_ensemble_options *options = f->options;
     ensemble->segment = find_feature(&ensemble->features, options->segment);
     f->how.given = find_feature(&ensemble->features, options->given);
+    f->how.log = options->transactions != NULL ? ensemble->features.count - LTV_LOG_FEATURES : SIZE_MAX;
+    f->how.horizon = options->horizon;
     if (options->segment != NULL &&
         (ensemble->segment == SIZE_MAX ||
          ensemble->features.items[ensemble->segment].kind != LTV_FEATURE_CATEGORY)) {
@@ -171,7 +160,7 @@ static enum mi_status find_parts(struct fitting *f, struct mi_error *error) {
 
 /* ---- folds ---- */
 
-static enum mi_status read_time(struct fitting *f, struct mi_reader *reader, const struct mi_batch *batch,
+static enum mi_status read_time(struct ltv_fitting *f, struct mi_reader *reader, const struct mi_batch *batch,
                                 struct mi_error *error) {
     size_t column;
     int32_t days = 0;
@@ -205,7 +194,7 @@ static int by_time(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static enum mi_status order_by_time(struct fitting *f, struct mi_error *error) {
+static enum mi_status order_by_time(struct ltv_fitting *f, struct mi_error *error) {
     struct moment *moments = malloc(f->rows * sizeof *moments);
     if (moments == NULL) {
         return mi_no_memory(error);
@@ -224,7 +213,7 @@ static enum mi_status order_by_time(struct fitting *f, struct mi_error *error) {
 }
 
 /* Payers are dealt evenly: the folds go round among them, then among the others. */
-static enum mi_status deal_folds(struct fitting *f, struct mi_error *error) {
+static enum mi_status deal_folds(struct ltv_fitting *f, struct mi_error *error) {
     gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
     if (random == NULL) {
         return mi_no_memory(error);
@@ -244,7 +233,7 @@ static enum mi_status deal_folds(struct fitting *f, struct mi_error *error) {
     return MI_OK;
 }
 
-static enum mi_status make_folds(struct fitting *f, struct mi_error *error) {
+static enum mi_status make_folds(struct ltv_fitting *f, struct mi_error *error) {
     for (size_t row = 0; row < f->rows; row++) {
         f->order[row] = row;
     }
@@ -261,7 +250,7 @@ static enum mi_status make_folds(struct fitting *f, struct mi_error *error) {
 }
 
 /* Whether a row may be learnt from to predict a fold. */
-static bool learns(const struct fitting *f, size_t row, size_t fold) {
+static bool learns(const struct ltv_fitting *f, size_t row, size_t fold) {
     if (f->time == NULL) {
         return f->fold[row] != fold;
     }
@@ -270,7 +259,7 @@ static bool learns(const struct fitting *f, size_t row, size_t fold) {
 
 /* ---- out of fold ---- */
 
-static enum mi_status predict_fold(struct fitting *f, struct ltv_learner *learner, size_t fold,
+static enum mi_status predict_fold(struct ltv_fitting *f, struct ltv_learner *learner, size_t fold,
                                    struct mi_error *error) {
     enum { BLOCK = 512 };
     size_t features = f->ensemble->features.count, rows[BLOCK], filled = 0;
@@ -297,7 +286,7 @@ static enum mi_status predict_fold(struct fitting *f, struct ltv_learner *learne
 }
 
 /* Learns from the rows that a fold may, or from all (fold SIZE_MAX). */
-static enum mi_status learn(struct fitting *f, size_t fold, struct ltv_learner *learner,
+static enum mi_status learn(struct ltv_fitting *f, size_t fold, struct ltv_learner *learner,
                             struct mi_error *error) {
     struct ltv_rows rows = {.codes = f->codes, .target = f->target};
     size_t *which = malloc(f->rows * sizeof *which);
@@ -315,7 +304,7 @@ static enum mi_status learn(struct fitting *f, size_t fold, struct ltv_learner *
     return status;
 }
 
-static enum mi_status predict_out_of_fold(struct fitting *f, struct mi_error *error) {
+static enum mi_status predict_out_of_fold(struct ltv_fitting *f, struct mi_error *error) {
     enum mi_status status = MI_OK;
     for (size_t fold = 0; fold < f->folds && status == MI_OK; fold++) {
         struct ltv_learner learner;
@@ -328,248 +317,41 @@ static enum mi_status predict_out_of_fold(struct fitting *f, struct mi_error *er
     return status;
 }
 
-/* ---- weights, distribution, what was held out ---- */
-
-double ltv_ensemble_mean(const struct ltv_weights *weights, const struct ltv_value *values) {
-    double means[LTV_MEMBERS];
-    for (size_t m = 0; m < LTV_MEMBERS; m++) {
-        means[m] = values[m].mean;
-    }
-    return fmin(ltv_stack_at(weights, means, LTV_MEMBERS), MI_MONEY_LIMIT);
-}
-
-static double paying_of(const struct ltv_weights *weights, const struct ltv_value *values) {
-    double sum = 0, whole = 0;
-    for (size_t m = 0; m < LTV_MEMBERS; m++) {
-        if (weights->weight[m] > 0 && !isnan(values[m].paying)) {
-            sum += weights->weight[m] * values[m].paying;
-            whole += weights->weight[m];
-        }
-    }
-    return whole > 0 ? sum / whole : NAN;
-}
-
-double ltv_ensemble_paying(const struct mi_ltv_ensemble *ensemble, const struct ltv_value *values) {
-    return paying_of(&ensemble->weights, values);
-}
-
-/* Some rows with what was said of them and what came. */
-struct sample {
-    size_t count;
-    size_t *rows;
-    double *means; /* count x members that are there */
-    double *mean, *paying, *actual;
-};
-
-static void sample_clear(struct sample *sample) {
-    free(sample->rows);
-    free(sample->means);
-    free(sample->mean);
-    free(sample->paying);
-    free(sample->actual);
-}
-
-/* The rows of a fold, or those of all others that were predicted; fold SIZE_MAX: all that were. */
-static enum mi_status sample_of(const struct fitting *f, size_t fold, bool inside, struct sample *sample,
-                                struct mi_error *error) {
-    *sample = (struct sample){.rows = malloc(f->rows * sizeof *sample->rows),
-                              .means = malloc(f->rows * LTV_MEMBERS * sizeof *sample->means),
-                              .mean = malloc(f->rows * sizeof *sample->mean),
-                              .paying = malloc(f->rows * sizeof *sample->paying),
-                              .actual = malloc(f->rows * sizeof *sample->actual)};
-    if (sample->rows == NULL || sample->means == NULL || sample->mean == NULL || sample->paying == NULL ||
-        sample->actual == NULL) {
-        return mi_no_memory(error);
-    }
-    for (size_t row = 0; row < f->rows; row++) {
-        if (f->fold[row] != SIZE_MAX && (fold == SIZE_MAX || (f->fold[row] == fold) == inside)) {
-            sample->actual[sample->count] = f->target[row];
-            sample->rows[sample->count++] = row;
-        }
-    }
-    return MI_OK;
-}
-
-/* Weights of the members that are there, fitted to a sample; only: of one member alone, LTV_MEMBERS: of all.
- */
-static enum mi_status weigh(const struct fitting *f, struct sample *sample, size_t only,
-                            struct ltv_weights *weights, struct mi_error *error) {
-    size_t members[LTV_MEMBERS], count = 0, trusted = SIZE_MAX;
-    struct ltv_weights found;
-    for (size_t m = 0; m < LTV_MEMBERS; m++) {
-        if (f->how.members[m] && (only == LTV_MEMBERS || only == m)) {
-            trusted = m == LTV_GIVEN ? count : trusted;
-            members[count++] = m;
-        }
-    }
-    for (size_t i = 0; i < sample->count; i++) {
-        for (size_t m = 0; m < count; m++) {
-            sample->means[i * count + m] = f->values[sample->rows[i] * LTV_MEMBERS + members[m]].mean;
-        }
-    }
-    enum mi_status status =
-        ltv_stack_fit(sample->means, count, trusted, sample->actual, sample->count, &found, error);
-    *weights = (struct ltv_weights){.scale = found.scale};
-    for (size_t m = 0; m < count && status == MI_OK; m++) {
-        weights->weight[members[m]] = found.weight[m];
-        weights->bend[members[m]] = found.bend[m];
-    }
-    return status;
-}
-
-static void apply(const struct fitting *f, const struct ltv_weights *weights, struct sample *sample) {
-    for (size_t i = 0; i < sample->count; i++) {
-        const struct ltv_value *values = f->values + sample->rows[i] * LTV_MEMBERS;
-        sample->mean[i] = ltv_ensemble_mean(weights, values);
-        sample->paying[i] = paying_of(weights, values);
-    }
-}
-
-static double pinball_of(double quantile, double actual, double share) {
-    double error = actual - quantile;
-    return error > 0 ? share * error : (share - 1) * error;
-}
-
-/* Sums over all folds of what was held out. */
-struct tally {
-    double *mean, *actual;
-    size_t count;
-    double pinball, inside, judged;
-};
-
-static void judge(const struct ltv_outlook *outlook, const struct sample *sample, struct tally *tally) {
-    static const double shares[] = {0.1, 0.5, 0.9};
-    for (size_t i = 0; i < sample->count; i++) {
-        double low, high, mean = sample->mean[i], paying = sample->paying[i], actual = sample->actual[i];
-        for (size_t s = 0; s < 3; s++) {
-            tally->pinball +=
-                pinball_of(ltv_outlook_quantile(outlook, mean, paying, shares[s]), actual, shares[s]) / 3;
-        }
-        ltv_outlook_interval(outlook, mean, paying, MI_INTERVAL, &low, &high);
-        tally->judged += high > 0;
-        tally->inside += high > 0 && actual >= low && actual <= high;
-        tally->mean[tally->count] = mean;
-        tally->actual[tally->count++] = actual;
-    }
-}
-
-/* Weights and distribution from the other folds, judged on this one. */
-static enum mi_status judge_fold(const struct fitting *f, size_t fold, size_t only, struct tally *tally,
-                                 struct mi_error *error) {
-    struct sample others = {0}, own = {0};
-    struct ltv_weights weights;
-    struct ltv_outlook outlook = {0};
-    enum mi_status status = sample_of(f, fold, false, &others, error);
-    if (status == MI_OK) {
-        status = sample_of(f, fold, true, &own, error);
-    }
-    if (status == MI_OK) {
-        status = weigh(f, &others, only, &weights, error);
-    }
-    if (status == MI_OK) {
-        apply(f, &weights, &others);
-        apply(f, &weights, &own);
-        status = ltv_outlook_fit(others.mean, others.paying, others.actual, others.count, &outlook, error);
-    }
-    if (status == MI_OK) {
-        judge(&outlook, &own, tally);
-    }
-    ltv_outlook_clear(&outlook);
-    sample_clear(&others);
-    sample_clear(&own);
-    return status;
-}
-
-/* What is held out is judged by weights and distributions of the other folds. */
-static enum mi_status hold_out(const struct fitting *f, size_t only, struct ltv_heldout *heldout,
-                               struct mi_error *error) {
-    struct tally tally = {.mean = malloc(f->rows * sizeof *tally.mean),
-                          .actual = malloc(f->rows * sizeof *tally.actual)};
-    enum mi_status status = tally.mean != NULL && tally.actual != NULL ? MI_OK : mi_no_memory(error);
-    for (size_t fold = 0; fold < f->folds && status == MI_OK; fold++) {
-        status = judge_fold(f, fold, only, &tally, error);
-    }
-    if (status == MI_OK) {
-        status = ltv_score_of(tally.mean, tally.actual, tally.count, &heldout->score, error);
-        heldout->pinball = tally.pinball / (double)tally.count;
-        heldout->coverage = tally.judged > 0 ? tally.inside / tally.judged : NAN;
-        f->ensemble->heldout_rows = (double)tally.count;
-    }
-    free(tally.mean);
-    free(tally.actual);
-    return status;
-}
-
-/* A distribution for each segment with enough users. */
-static enum mi_status fit_segments(struct fitting *f, const struct sample *all, struct mi_error *error) {
-    struct mi_ltv_ensemble *ensemble = f->ensemble;
-    enum mi_status status = MI_OK;
-    if (ensemble->segment == SIZE_MAX) {
-        return MI_OK;
-    }
-    size_t levels = mi_index_size(ensemble->features.items[ensemble->segment].levels);
-    double *mean = malloc(3 * all->count * sizeof *mean);
-    ensemble->segments = calloc(levels, sizeof *ensemble->segments);
-    if (mean == NULL || ensemble->segments == NULL) {
-        free(mean);
-        return mi_no_memory(error);
-    }
-    double *paying = mean + all->count, *actual = paying + all->count;
-    for (size_t level = 0; level < levels && status == MI_OK; level++) {
-        size_t count = 0;
-        for (size_t i = 0; i < all->count; i++) {
-            if ((size_t)f->codes[all->rows[i] * ensemble->features.count + ensemble->segment] == level) {
-                mean[count] = all->mean[i];
-                paying[count] = all->paying[i];
-                actual[count++] = all->actual[i];
-            }
-        }
-        if (count >= SEGMENT_USERS) {
-            struct ltv_segment *segment = &ensemble->segments[ensemble->segment_count];
-            segment->level = level;
-            status = ltv_outlook_fit(mean, paying, actual, count, &segment->outlook, error);
-            ensemble->segment_count += status == MI_OK;
-        }
-    }
-    free(mean);
-    return status;
-}
-
-static enum mi_status combine(struct fitting *f, struct mi_error *error) {
-    struct mi_ltv_ensemble *ensemble = f->ensemble;
-    struct sample all = {0};
-    enum mi_status status = sample_of(f, SIZE_MAX, true, &all, error);
-    if (status == MI_OK) {
-        status = weigh(f, &all, LTV_MEMBERS, &ensemble->weights, error);
-    }
-    if (status == MI_OK) {
-        apply(f, &ensemble->weights, &all);
-        status = ltv_outlook_fit(all.mean, all.paying, all.actual, all.count, &ensemble->outlook, error);
-    }
-    if (status == MI_OK) {
-        status = fit_segments(f, &all, error);
-    }
-    sample_clear(&all);
-    if (status == MI_OK) {
-        status = hold_out(f, LTV_MEMBERS, &ensemble->heldout, error);
-    }
-    for (size_t m = 0; m < LTV_MEMBERS && status == MI_OK; m++) {
-        if (f->how.members[m]) {
-            status = hold_out(f, m, &ensemble->alone[m], error);
-        }
-    }
-    return status;
-}
-
 /* ---- the whole ---- */
 
-static uint64_t fingerprint(const struct fitting *f) {
+static uint64_t fingerprint(const struct ltv_fitting *f) {
     uint64_t hash = MI_HASH_START;
     hash = mi_hash(hash, f->codes, f->rows * f->ensemble->features.count * sizeof *f->codes);
     return mi_hash(hash, f->target, f->rows * sizeof *f->target);
 }
 
-static enum mi_status fit(struct fitting *f, struct mi_reader *reader, const struct mi_batch *users,
+/* Says how many users bought nothing in the log. */
+static void count_strangers(const struct ltv_fitting *f) {
+    size_t features = f->ensemble->features.count, strangers = 0;
+    for (size_t row = 0; row < f->rows && f->options->transactions != NULL; row++) {
+        strangers += isnan(f->codes[row * features + features - LTV_LOG_FEATURES]) ? 1 : 0;
+    }
+    if (strangers > 0) {
+        mi_notes_say(f->notes, "%zu of %zu users bought nothing in the log", strangers, f->rows);
+    }
+}
+
+/* What is needed where there is a log. */
+static enum mi_status take_log(struct ltv_fitting *f, struct mi_error *error) {
+    struct mi_ltv_ensemble *ensemble = f->ensemble;
+    if (f->options->transactions == NULL) {
+        return MI_OK;
+    }
+    if (!(f->options->horizon > 0) || f->options->cut == MI_DATE_MISSING) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "a log needs its last day and the target's horizon");
+    }
+    ensemble->log.horizon = f->options->horizon;
+    ensemble->log.cut = f->options->cut;
+    ensemble->log.customer = mi_text_copy(mi_text_of(f->options->customer));
+    return ensemble->log.customer != NULL ? MI_OK : mi_no_memory(error);
+}
+
+static enum mi_status fit(struct ltv_fitting *f, struct mi_reader *reader, const struct mi_batch *users,
                           struct mi_error *error) {
     struct mi_ltv_ensemble *ensemble = f->ensemble;
     const struct ltv_feature_choice choice = {.features = f->options->features,
@@ -577,8 +359,11 @@ static enum mi_status fit(struct fitting *f, struct mi_reader *reader, const str
                                               .target = f->options->target,
                                               .time = f->options->time,
                                               .segment = f->options->segment,
+                                              .customer = ensemble->log.customer,
                                               .cut = f->options->cut,
-                                              .allow_leak = f->options->allow_leak};
+                                              .allow_leak = f->options->allow_leak,
+                                              .log = f->options->transactions != NULL};
+    const struct ltv_log log = {f->options->transactions, ensemble->log.customer};
     enum mi_status status = read_target(f, reader, users, error);
     if (status == MI_OK && f->time != NULL) {
         status = read_time(f, reader, users, error);
@@ -587,13 +372,14 @@ static enum mi_status fit(struct fitting *f, struct mi_reader *reader, const str
         status = ltv_features_find(reader, users, &choice, f->notes, &ensemble->features, error);
     }
     if (status == MI_OK) {
-        status = ltv_features_codes(reader, users, &ensemble->features, &f->codes, error);
+        status = ltv_features_codes(reader, users, &log, &ensemble->features, &f->codes, error);
     }
     if (status == MI_OK) {
         status = ltv_features_leaks(&ensemble->features, f->codes, f->target, f->rows, f->options->allow_leak,
                                     f->notes, error);
     }
     if (status == MI_OK) {
+        count_strangers(f);
         status = find_parts(f, error);
     }
     if (status == MI_OK) {
@@ -603,10 +389,11 @@ static enum mi_status fit(struct fitting *f, struct mi_reader *reader, const str
         status = predict_out_of_fold(f, error);
     }
     if (status == MI_OK) {
-        status = combine(f, error);
+        status = ltv_fitting_combine(f, error);
     }
     if (status == MI_OK) {
         ensemble->training.fingerprint = fingerprint(f);
+        f->how.notes = f->notes;
         for (size_t m = 0; m < LTV_MEMBERS; m++) {
             f->how.members[m] = ensemble->weights.weight[m] > 0;
         }
@@ -619,7 +406,7 @@ enum mi_status mi_ltv_ensemble_fit(struct mi_reader *reader, const struct mi_bat
                                    const struct mi_ltv_ensemble_options *options,
                                    const struct mi_notes *notes, struct mi_ltv_ensemble **ensemble,
                                    struct mi_error *error) {
-    struct fitting f = {.options = options, .notes = notes, .rows = mi_batch_rows(users)};
+    struct ltv_fitting f = {.options = options, .notes = notes, .rows = mi_batch_rows(users)};
     size_t rows = f.rows > 0 ? f.rows : 1;
     enum mi_status status = ltv_ensemble_new(options->target, &f.ensemble, error);
     f.how = (struct ltv_learning){
@@ -636,6 +423,9 @@ enum mi_status mi_ltv_ensemble_fit(struct mi_reader *reader, const struct mi_bat
     if (status == MI_OK) {
         f.ensemble->training.seed = options->seed;
         f.ensemble->training.by_time = options->time != NULL;
+        status = take_log(&f, error);
+    }
+    if (status == MI_OK) {
         status = fit(&f, reader, users, error);
     }
     free(f.codes);

@@ -28,6 +28,11 @@ struct mi_ltv_ensemble {
     bool members[LTV_MEMBERS];  /* that were tried */
     struct ltv_weights weights; /* by member */
     struct ltv_outlook outlook;
+    struct {
+        char *customer; /* column that joins it, NULL: fitted without a log */
+        double horizon; /* days of the target */
+        int32_t cut;    /* its last day at the fit */
+    } log;
     size_t segment; /* feature with outlooks of its own, SIZE_MAX: none */
     struct ltv_segment *segments;
     size_t segment_count;
@@ -42,7 +47,10 @@ struct mi_ltv_ensemble {
     struct ltv_heldout heldout, alone[LTV_MEMBERS];
 
     /* what is being predicted */
-    size_t *columns; /* of the features in the reader, MI_NO_COLUMN: not there */
+    size_t *columns;                   /* of the features in the reader, MI_NO_COLUMN: not there */
+    const struct mi_rfm *transactions; /* borrowed */
+    size_t customer;                   /* column */
+    uint64_t strangers;                /* rows without a purchase in it */
     struct ltv_drift drift;
     uint64_t *unseen; /* cells of each feature with a new category */
     uint64_t rows, sampled;

@@ -234,6 +234,17 @@ static void write_outlooks(struct mi_buffer *out, const struct mi_ltv_ensemble *
     mi_buffer_string(out, "]");
 }
 
+/* Its features are the last ones. */
+static enum mi_status write_log(struct mi_buffer *out, const struct mi_ltv_ensemble *ensemble,
+                                struct mi_error *error) {
+    mi_buffer_string(out, ",\n \"log\": {\"customer\": ");
+    enum mi_status status = mi_model_file_string(out, mi_text_of(ensemble->log.customer), error);
+    mi_model_file_number(out, ", \"horizon\": ", ensemble->log.horizon);
+    mi_model_file_date(out, ", \"cut\": ", ensemble->log.cut);
+    mi_buffer_string(out, "}");
+    return status;
+}
+
 enum mi_status mi_ltv_ensemble_write(const struct mi_ltv_ensemble *ensemble, const char *path,
                                      struct mi_error *error) {
     struct mi_buffer out = {0};
@@ -244,6 +255,9 @@ enum mi_status mi_ltv_ensemble_write(const struct mi_ltv_ensemble *ensemble, con
     write_members(&out, ensemble);
     if (ensemble->learner.given != SIZE_MAX) {
         mi_buffer_print(&out, ",\n \"given\": %zu", ensemble->learner.given);
+    }
+    if (status == MI_OK && ensemble->log.customer != NULL) {
+        status = write_log(&out, ensemble, error);
     }
     if (status == MI_OK) {
         status = write_features(&out, &ensemble->features, error);
@@ -350,6 +364,30 @@ static enum mi_status read_outlooks(struct mi_model_reading *reading, const json
     return status;
 }
 
+static enum mi_status read_log(struct mi_model_reading *reading, const json_t *root,
+                               struct mi_ltv_ensemble *ensemble, struct mi_error *error) {
+    const json_t *object = json_object_get(root, "log");
+    struct ltv_features *features = &ensemble->features;
+    if (object == NULL) {
+        return MI_OK;
+    }
+    const char *customer = json_string_value(json_object_get(object, "customer"));
+    ensemble->log.horizon = mi_model_file_get_number(reading, object, "horizon", 1e-9, 1e9, false);
+    ensemble->log.cut = mi_model_file_get_date(reading, object, "cut");
+    bool good = customer != NULL && features->count >= LTV_LOG_FEATURES;
+    for (size_t i = 0; i < LTV_LOG_FEATURES && good; i++) {
+        struct ltv_feature *feature = &features->items[features->count - LTV_LOG_FEATURES + i];
+        feature->of_log = true;
+        good = feature->kind == LTV_FEATURE_NUMBER && strcmp(feature->name, ltv_log_features[i]) == 0;
+    }
+    if (!good) {
+        reading->fault = reading->fault != NULL ? reading->fault : "log";
+        return MI_OK;
+    }
+    ensemble->log.customer = mi_text_copy(mi_text_of(customer));
+    return ensemble->log.customer != NULL ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
 /* The members that have a weight are in the learner. */
 static bool complete(const struct mi_ltv_ensemble *ensemble) {
     const double *weight = ensemble->weights.weight;
@@ -357,7 +395,8 @@ static bool complete(const struct mi_ltv_ensemble *ensemble) {
     return (weight[LTV_LEAF] == 0 || learner->leaf != NULL) &&
            (weight[LTV_DEPTH] == 0 || learner->paying != NULL) &&
            (weight[LTV_NET] == 0 || learner->net != NULL) &&
-           (weight[LTV_GIVEN] == 0 || learner->given != SIZE_MAX);
+           (weight[LTV_GIVEN] == 0 || learner->given != SIZE_MAX) &&
+           (weight[LTV_BTYD] == 0 || (learner->buyers.model != NULL && ensemble->log.customer != NULL));
 }
 
 static enum mi_status read_parts(struct mi_model_reading *reading, const json_t *root,
@@ -372,12 +411,18 @@ static enum mi_status read_parts(struct mi_model_reading *reading, const json_t 
     if (status != MI_OK || reading->fault != NULL) {
         return status;
     }
+    status = read_log(reading, root, ensemble, error);
+    if (status != MI_OK || reading->fault != NULL) {
+        return status;
+    }
     size_t given = read_place(reading, root, "given", &ensemble->features, LTV_FEATURE_NUMBER);
     ensemble->segment = read_place(reading, root, "segment", &ensemble->features, LTV_FEATURE_CATEGORY);
     status = ltv_learner_read(json_object_get(root, "learner"), &ensemble->features, &ensemble->learner,
                               &reading->fault, error);
     if (status == MI_OK) {
         ensemble->learner.given = given;
+        ensemble->learner.log =
+            ensemble->log.customer != NULL ? ensemble->features.count - LTV_LOG_FEATURES : SIZE_MAX;
     }
     if (status == MI_OK && reading->fault == NULL && !complete(ensemble)) {
         reading->fault = "members (one with a weight is not there)";

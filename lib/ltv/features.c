@@ -212,6 +212,26 @@ static bool is_part(struct mi_text name, const char *column) {
     return column != NULL && mi_text_equal(name, mi_text_of(column));
 }
 
+const char *const ltv_log_features[LTV_LOG_FEATURES] = {"frequency", "recency", "T", "monetary_value"};
+
+static enum mi_status add_log_features(struct ltv_features *features, struct mi_error *error) {
+    size_t columns = features->count;
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < LTV_LOG_FEATURES && status == MI_OK; i++) {
+        struct mi_text name = mi_text_of(ltv_log_features[i]);
+        for (size_t k = 0; k < columns; k++) {
+            if (mi_text_equal(name, mi_text_of(features->items[k].name))) {
+                return mi_error_set(error, MI_BAD_ARGUMENT,
+                                    "'%s' is a column, and a feature that --transactions makes: --exclude=%s",
+                                    ltv_log_features[i], ltv_log_features[i]);
+            }
+        }
+        status = add_feature(features, name, LTV_FEATURE_NUMBER, error);
+        features->items[features->count - 1].of_log = true;
+    }
+    return status;
+}
+
 enum mi_status ltv_features_find(struct mi_reader *reader, const struct mi_batch *batch,
                                  const struct ltv_feature_choice *choice, const struct mi_notes *notes,
                                  struct ltv_features *features, struct mi_error *error) {
@@ -224,7 +244,7 @@ enum mi_status ltv_features_find(struct mi_reader *reader, const struct mi_batch
         struct mi_text name = mi_reader_column_name(reader, column);
         bool asked = ltv_list_has(choice->features, name);
         if (ltv_list_has(choice->exclude, name) || is_part(name, choice->time) ||
-            is_part(name, choice->target)) {
+            is_part(name, choice->target) || is_part(name, choice->customer)) {
             if (asked && is_part(name, choice->target)) {
                 status =
                     mi_error_set(error, MI_BAD_ARGUMENT, "--features: '%s' is the target", choice->target);
@@ -235,8 +255,11 @@ enum mi_status ltv_features_find(struct mi_reader *reader, const struct mi_batch
             status = judge(&finding, column, name, asked, error);
         }
     }
-    if (status == MI_OK && features->count == 0) {
+    if (status == MI_OK && features->count == 0 && !choice->log) {
         status = mi_error_set(error, MI_BAD_INPUT, "no column can be a feature");
+    }
+    if (status == MI_OK && choice->log) {
+        status = add_log_features(features, error);
     }
     return status;
 }
@@ -350,15 +373,53 @@ static enum mi_status describe(struct ltv_feature *feature, const float *codes, 
     return feature->kind == LTV_FEATURE_CATEGORY && feature->level_rows == NULL ? mi_no_memory(error) : MI_OK;
 }
 
+bool ltv_log_codes(const struct mi_rfm *rfm, struct mi_text customer_id, float codes[LTV_LOG_FEATURES]) {
+    struct mi_rfm_row row;
+    bool there = mi_rfm_find(rfm, customer_id, &row);
+    const struct mi_customer *c = &row.customer;
+    codes[LTV_LOG_FREQUENCY] = there ? (float)c->frequency : NAN;
+    codes[LTV_LOG_RECENCY] = there ? (float)c->recency : NAN;
+    codes[LTV_LOG_T] = there ? (float)c->T : NAN;
+    codes[LTV_LOG_VALUE] = there ? (float)c->monetary_value : NAN;
+    return there;
+}
+
+/* The first of the log's features stands at `codes`. */
+static enum mi_status code_log(struct mi_reader *reader, const struct mi_batch *batch,
+                               const struct ltv_log *log, float *codes, size_t stride,
+                               struct mi_error *error) {
+    size_t column;
+    struct mi_index *once = NULL;
+    enum mi_status status = mi_reader_column(reader, log->customer, true, &column, error);
+    if (status == MI_OK) {
+        status = mi_batch_index(batch, column, &once, error);
+    }
+    mi_index_free(once);
+    for (size_t row = 0; row < mi_batch_rows(batch) && status == MI_OK; row++) {
+        struct mi_text id;
+        status = mi_batch_id(batch, row, column, &id, error);
+        if (status == MI_OK) {
+            ltv_log_codes(log->rfm, id, codes + row * stride);
+        }
+    }
+    return status == MI_BAD_RECORD ? MI_BAD_INPUT : status;
+}
+
 enum mi_status ltv_features_codes(struct mi_reader *reader, const struct mi_batch *batch,
-                                  struct ltv_features *features, float **codes, struct mi_error *error) {
+                                  const struct ltv_log *log, struct ltv_features *features, float **codes,
+                                  struct mi_error *error) {
     size_t rows = mi_batch_rows(batch), stride = features->count;
     float *made = malloc(rows * stride * sizeof *made);
     enum mi_status status = made != NULL ? MI_OK : mi_no_memory(error);
     for (size_t i = 0; i < stride && status == MI_OK; i++) {
         size_t column;
-        status = mi_reader_column(reader, features->items[i].name, true, &column, error);
-        if (status == MI_OK) {
+        bool of_log = features->items[i].of_log;
+        if (of_log && (i == 0 || !features->items[i - 1].of_log)) {
+            status = code_log(reader, batch, log, made + i, stride, error);
+        } else if (!of_log) {
+            status = mi_reader_column(reader, features->items[i].name, true, &column, error);
+        }
+        if (status == MI_OK && !of_log) {
             status = code_column(batch, column, &features->items[i], made + i, stride, error);
         }
         if (status == MI_OK) {

@@ -18,6 +18,7 @@ enum { LTV_DRIFT_BINS = 10 };
 struct ltv_feature {
     char *name;
     enum ltv_feature_kind kind;
+    bool of_log;                       /* of the transaction log, not of a column */
     double missing;                    /* share of the rows of the fit */
     double low, high, mean, sd;        /* of numbers and dates that are there */
     double edges[LTV_DRIFT_BINS - 1];  /* deciles of these */
@@ -37,9 +38,23 @@ void ltv_features_clear(struct ltv_features *features);
 struct ltv_feature_choice {
     const char *features, *exclude;
     const char *target, *time, *segment; /* columns with another part; the segment may be a feature too */
+    const char *customer;                /* column that joins the log: no feature */
     int32_t cut;                         /* MI_DATE_MISSING: none */
-    bool allow_leak;
+    bool allow_leak, log; /* log: there is one, whose features come after those of the columns */
 };
+
+/* What a log tells of a customer, in this order. */
+enum ltv_log_feature { LTV_LOG_FREQUENCY, LTV_LOG_RECENCY, LTV_LOG_T, LTV_LOG_VALUE, LTV_LOG_FEATURES };
+extern const char *const ltv_log_features[LTV_LOG_FEATURES];
+
+/* A transaction log and the column that joins it to the rows. */
+struct ltv_log {
+    const struct mi_rfm *rfm; /* finished; NULL: none */
+    const char *customer;
+};
+
+/* The codes of a customer's log features; false, and all missing, where it bought nothing in the log. */
+bool ltv_log_codes(const struct mi_rfm *rfm, struct mi_text customer_id, float codes[LTV_LOG_FEATURES]);
 
 /* Finds them in the columns of the table, and says which columns are left out and why. What is asked for by
  * name and cannot be one is MI_BAD_ARGUMENT, a column of numbers with a text among them MI_BAD_INPUT that
@@ -55,9 +70,11 @@ bool ltv_list_has(const char *list, struct mi_text name);
  * a code for that. false: no number, or no date. */
 bool ltv_feature_code(const struct ltv_feature *feature, struct mi_text text, float *code);
 
-/* All cells of the table as codes: rows x features; free() it. Fills what the features know of the fit. */
+/* All cells of the table as codes: rows x features; free() it. Fills what the features know of the fit. A
+ * customer of the log that stands in two rows is MI_BAD_INPUT. */
 enum mi_status ltv_features_codes(struct mi_reader *reader, const struct mi_batch *batch,
-                                  struct ltv_features *features, float **codes, struct mi_error *error);
+                                  const struct ltv_log *log, struct ltv_features *features, float **codes,
+                                  struct mi_error *error);
 
 /* Names the features that alone tell the target almost perfectly: MI_BAD_INPUT, or with `allow` a note. */
 enum mi_status ltv_features_leaks(const struct ltv_features *features, const float *codes,

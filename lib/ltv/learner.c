@@ -22,7 +22,7 @@ enum {
     PATIENCE = 30
 };
 
-const char *const ltv_member_names[LTV_MEMBERS] = {"leaf", "depth", "net", "given"};
+const char *const ltv_member_names[LTV_MEMBERS] = {"leaf", "depth", "net", "given", "btyd"};
 
 static void clear_room(struct ltv_learner *learner) {
     free(learner->trees);
@@ -42,6 +42,7 @@ void ltv_learner_clear(struct ltv_learner *learner) {
     mi_boost_free(learner->paying);
     mi_boost_free(learner->amount);
     ltv_net_free(learner->net);
+    ltv_buyers_clear(&learner->buyers);
     clear_room(learner);
     *learner = (struct ltv_learner){0};
 }
@@ -296,7 +297,14 @@ static enum mi_status learn(struct learning *l, const struct ltv_rows *rows, str
     for (size_t i = 0; i < l->features->count; i++) {
         l->names[i] = l->features->items[i].name;
     }
-    enum mi_status status = prepare(l, rows, error);
+    enum mi_status status = MI_OK;
+    if (members[LTV_BTYD]) {
+        status = ltv_buyers_fit(rows, l->features->count, l->how->log, l->how->horizon, l->how->notes,
+                                &l->learner->buyers, error);
+    }
+    if (status == MI_OK) {
+        status = prepare(l, rows, error);
+    }
     if (status == MI_OK && members[LTV_NET]) {
         status = fit_net(l, error);
     }
@@ -315,7 +323,7 @@ static enum mi_status learn(struct learning *l, const struct ltv_rows *rows, str
 enum mi_status ltv_learner_fit(const struct ltv_features *features, const struct ltv_rows *rows,
                                const struct ltv_learning *how, struct ltv_learner *learner,
                                struct mi_error *error) {
-    *learner = (struct ltv_learner){.given = how->given};
+    *learner = (struct ltv_learner){.given = how->given, .log = how->log};
     struct learning l = {.features = features, .how = how, .learner = learner, .codes = rows->codes};
     enum mi_status status = learn(&l, rows, error);
     part_clear(&l.train);
@@ -399,6 +407,10 @@ enum mi_status ltv_learner_predict(struct ltv_learner *learner, const float *cod
         combine(learner, i, codes + i * features, row);
         if (learner->net != NULL) {
             row[LTV_NET] = net[i];
+        }
+        if (learner->buyers.model != NULL) {
+            status = ltv_buyers_predict(&learner->buyers, codes + i * features + learner->log,
+                                        &row[LTV_BTYD].mean, error);
         }
     }
     free(net);
@@ -491,7 +503,14 @@ enum mi_status ltv_learner_write(const struct ltv_learner *learner, struct mi_bu
     }
     mi_model_file_number(out, ",\n  \"level\": ", learner->level);
     mi_model_file_number(out, ",\n  \"amount_spread\": ", learner->amount_spread);
-    enum mi_status status = write_trees(out, "leaf", learner->leaf, error);
+    enum mi_status status = MI_OK;
+    if (learner->buyers.model != NULL) {
+        mi_buffer_string(out, ",\n  \"btyd\": ");
+        status = ltv_buyers_write(&learner->buyers, out, error);
+    }
+    if (status == MI_OK) {
+        status = write_trees(out, "leaf", learner->leaf, error);
+    }
     if (status == MI_OK) {
         status = write_trees(out, "paying", learner->paying, error);
     }
@@ -525,8 +544,8 @@ static enum mi_status read_trees(const json_t *object, const char *name, const s
 enum mi_status ltv_learner_read(const json_t *object, const struct ltv_features *features,
                                 struct ltv_learner *learner, const char **fault, struct mi_error *error) {
     struct mi_model_reading reading = {0};
-    const json_t *net = json_object_get(object, "net");
-    *learner = (struct ltv_learner){.given = SIZE_MAX};
+    const json_t *net = json_object_get(object, "net"), *buyers = json_object_get(object, "btyd");
+    *learner = (struct ltv_learner){.given = SIZE_MAX, .log = SIZE_MAX};
     learner->level = mi_model_file_get_number(&reading, object, "level", 0, MI_MONEY_LIMIT, false);
     learner->amount_spread = mi_model_file_get_number(&reading, object, "amount_spread", 0, 1e3, false);
     *fault = *fault != NULL ? *fault : reading.fault;
@@ -538,6 +557,9 @@ enum mi_status ltv_learner_read(const json_t *object, const struct ltv_features 
     }
     if (status == MI_OK && net != NULL) {
         status = ltv_net_read(net, &learner->design, &learner->net, fault, error);
+    }
+    if (status == MI_OK && buyers != NULL) {
+        status = ltv_buyers_read(buyers, &learner->buyers, fault, error);
     }
     if (status == MI_OK) {
         status = read_trees(object, "leaf", features, &learner->leaf, error);

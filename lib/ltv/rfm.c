@@ -326,8 +326,7 @@ size_t mi_rfm_count(const struct mi_rfm *rfm) {
     return mi_index_size(rfm->customers);
 }
 
-bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row) {
-    size_t customer = rfm->order[number];
+static bool fill_row(const struct mi_rfm *rfm, size_t customer, struct mi_rfm_row *row) {
     int32_t until = end_of(rfm), holdout = rfm->options.holdout;
     const struct mi_rfm_sums *sums = &rfm->sums[customer];
     *row = (struct mi_rfm_row){.customer_id = mi_index_text(rfm->customers, customer), .sums = *sums};
@@ -344,4 +343,13 @@ bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row)
     row->holdout_value = sums->holdout_value;
     row->holdout_T = (double)until - end;
     return true;
+}
+
+bool mi_rfm_row(const struct mi_rfm *rfm, size_t number, struct mi_rfm_row *row) {
+    return fill_row(rfm, rfm->order[number], row);
+}
+
+bool mi_rfm_find(const struct mi_rfm *rfm, struct mi_text customer_id, struct mi_rfm_row *row) {
+    size_t customer = mi_index_find(rfm->customers, customer_id);
+    return customer != SIZE_MAX && fill_row(rfm, customer, row);
 }

@@ -35,12 +35,38 @@ size_t mi_ltv_ensemble_rows(const struct mi_ltv_ensemble *ensemble) {
 
 /* ---- opening ---- */
 
+bool mi_ltv_ensemble_has_log(const struct mi_ltv_ensemble *ensemble) {
+    return ensemble->log.customer != NULL;
+}
+
+void mi_ltv_ensemble_take_log(struct mi_ltv_ensemble *ensemble, const struct mi_rfm *transactions) {
+    ensemble->transactions = transactions;
+}
+
+/* The log and the column that joins it. */
+static enum mi_status find_customers(struct mi_ltv_ensemble *ensemble, struct mi_reader *reader,
+                                     struct mi_error *error) {
+    if (ensemble->log.customer == NULL) {
+        return MI_OK;
+    }
+    if (ensemble->transactions == NULL) {
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "the model builds on a transaction log, and none is given");
+    }
+    return mi_reader_column(reader, ensemble->log.customer, true, &ensemble->customer, error);
+}
+
 static enum mi_status find_columns(struct mi_ltv_ensemble *ensemble, struct mi_reader *reader,
                                    const struct mi_notes *notes, struct mi_error *error) {
-    size_t absent = 0, count = ensemble->features.count;
+    size_t absent = 0, count = 0;
     const char *first = "";
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < ensemble->features.count; i++) {
         const char *name = ensemble->features.items[i].name;
+        ensemble->columns[i] = MI_NO_COLUMN;
+        if (ensemble->features.items[i].of_log) {
+            continue;
+        }
+        count++;
         enum mi_status status = mi_reader_column(reader, name, false, &ensemble->columns[i], error);
         if (status != MI_OK) {
             return status;
@@ -54,7 +80,7 @@ static enum mi_status find_columns(struct mi_ltv_ensemble *ensemble, struct mi_r
         }
         first = absent++ == 0 ? name : first;
     }
-    if (absent == count) {
+    if (absent == count && count > 0) {
         return mi_error_set(error, MI_BAD_INPUT, "none of the model's %zu features is there, as '%s'", count,
                             first);
     }
@@ -73,11 +99,14 @@ enum mi_status mi_ltv_ensemble_open(struct mi_ltv_ensemble *ensemble, struct mi_
     ltv_drift_clear(&ensemble->drift);
     ensemble->columns = malloc(count * sizeof *ensemble->columns);
     ensemble->unseen = calloc(count, sizeof *ensemble->unseen);
-    ensemble->rows = ensemble->filled = 0;
+    ensemble->rows = ensemble->filled = ensemble->strangers = 0;
     if (ensemble->columns == NULL || ensemble->unseen == NULL) {
         return mi_no_memory(error);
     }
     enum mi_status status = ltv_drift_init(&ensemble->drift, count, error);
+    if (status == MI_OK) {
+        status = find_customers(ensemble, reader, error);
+    }
     return status == MI_OK ? find_columns(ensemble, reader, notes, error) : status;
 }
 
@@ -119,6 +148,9 @@ enum mi_status mi_ltv_ensemble_row(struct mi_ltv_ensemble *ensemble, const struc
     float *codes = ensemble->codes + ensemble->filled * count;
     for (size_t i = 0; i < count; i++) {
         struct mi_text text;
+        if (ensemble->features.items[i].of_log) {
+            break; /* these come last */
+        }
         if (ensemble->columns[i] == MI_NO_COLUMN) {
             text = (struct mi_text){0};
         } else if ((status = mi_batch_text(batch, row, ensemble->columns[i], &text, error)) != MI_OK) {
@@ -127,6 +159,15 @@ enum mi_status mi_ltv_ensemble_row(struct mi_ltv_ensemble *ensemble, const struc
         if (!ltv_feature_code(&ensemble->features.items[i], text, &codes[i])) {
             return bad_cell(ensemble, batch, row, i, text, error);
         }
+    }
+    bool stranger = false;
+    if (ensemble->log.customer != NULL) {
+        struct mi_text id;
+        status = mi_batch_id(batch, row, ensemble->customer, &id, error);
+        if (status != MI_OK) {
+            return status;
+        }
+        stranger = !ltv_log_codes(ensemble->transactions, id, codes + ensemble->learner.log);
     }
     size_t given = ensemble->learner.given;
     if (given != SIZE_MAX && isnan(codes[given])) {
@@ -140,6 +181,7 @@ enum mi_status mi_ltv_ensemble_row(struct mi_ltv_ensemble *ensemble, const struc
     if (ensemble->rows < DRIFT_ALL || ensemble->rows % DRIFT_EVERY == 0) {
         ltv_drift_add(&ensemble->drift, &ensemble->features, codes);
     }
+    ensemble->strangers += stranger;
     ensemble->rows++;
     ensemble->filled++;
     return MI_OK;
@@ -251,9 +293,8 @@ static void say_unseen(const struct mi_ltv_ensemble *ensemble, const struct mi_n
 static void say_drift(const struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes) {
     size_t drifted = 0;
     for (size_t i = 0; i < ensemble->features.count; i++) {
-        double index = ensemble->columns[i] != MI_NO_COLUMN
-                           ? ltv_drift_index(&ensemble->drift, &ensemble->features, i)
-                           : NAN;
+        bool there = ensemble->columns[i] != MI_NO_COLUMN || ensemble->features.items[i].of_log;
+        double index = there ? ltv_drift_index(&ensemble->drift, &ensemble->features, i) : NAN;
         if (!(index > DRIFTED)) {
             continue;
         }
@@ -270,6 +311,10 @@ static void say_drift(const struct mi_ltv_ensemble *ensemble, const struct mi_no
 }
 
 void mi_ltv_ensemble_close(struct mi_ltv_ensemble *ensemble, const struct mi_notes *notes) {
+    if (ensemble->strangers > 0) {
+        mi_notes_say(notes, "%llu of %llu users bought nothing in the log",
+                     (unsigned long long)ensemble->strangers, (unsigned long long)ensemble->rows);
+    }
     if (ensemble->rows > 0) {
         say_unseen(ensemble, notes);
         say_drift(ensemble, notes);

@@ -113,7 +113,8 @@ struct search {
     struct ltv_score least; /* the best single member's, of each */
     struct ltv_weights best;
     double best_loss;
-    size_t trusted;             /* SIZE_MAX: none, or not good enough */
+    const bool *trusted;
+    bool trusts;                /* there are such, and one is good enough */
     int steps;                  /* of the simplex */
     int centre[LTV_STACK_MOST]; /* refinement: no weight farther than `reach` from it; -1: all */
     int reach;
@@ -158,7 +159,11 @@ static void consider(struct search *search, const int *parts) {
     struct ltv_weights weights = {.scale = 1};
     double uneven = 0;
     memcpy(weights.bend, search->bends, sizeof weights.bend);
-    if (search->trusted != SIZE_MAX && parts[search->trusted] < TRUSTED_SHARE * search->steps) {
+    int in_trusted = 0;
+    for (size_t m = 0; m < search->members; m++) {
+        in_trusted += search->trusted[m] ? parts[m] : 0;
+    }
+    if (search->trusts && in_trusted < TRUSTED_SHARE * search->steps) {
         return;
     }
     for (size_t m = 0; m < search->members; m++) {
@@ -224,7 +229,7 @@ static double bend_gain(const struct search *search, size_t member, const struct
 static void bend_member(struct search *search, size_t member) {
     struct ltv_bend straight = {HUGE_VAL, 1, 1}, *best = &search->bends[member];
     *best = straight;
-    if (member == search->trusted) {
+    if (search->trusted[member]) {
         return;
     }
     scale_bend(search, member, &straight);
@@ -245,10 +250,10 @@ static void bend_member(struct search *search, size_t member) {
     }
 }
 
-/* The best of each figure that a single member reaches, and whether the trusted one is to be trusted. */
+/* The best of each figure that a single member reaches, and whether the trusted ones are to be trusted. */
 static void score_singles(struct search *search) {
     struct ltv_score scores[LTV_STACK_MOST] = {{0}};
-    double best = HUGE_VAL;
+    double best = HUGE_VAL, best_trusted = HUGE_VAL;
     search->least = (struct ltv_score){HUGE_VAL, HUGE_VAL, -HUGE_VAL, NAN};
     for (size_t m = 0; m < search->members; m++) {
         struct ltv_weights alone = {.scale = 1};
@@ -260,11 +265,11 @@ static void score_singles(struct search *search) {
         search->least.gini = fmax(search->least.gini, scores[m].gini);
     }
     for (size_t m = 0; m < search->members; m++) {
-        best = fmin(best, loss_of(search, &scores[m]));
+        double loss = loss_of(search, &scores[m]);
+        best = fmin(best, loss);
+        best_trusted = search->trusted[m] ? fmin(best_trusted, loss) : best_trusted;
     }
-    if (search->trusted != SIZE_MAX && loss_of(search, &scores[search->trusted]) > TRUSTED_LOSS * best) {
-        search->trusted = SIZE_MAX;
-    }
+    search->trusts = best_trusted <= TRUSTED_LOSS * best;
 }
 
 static void find(struct search *search) {
@@ -286,8 +291,9 @@ static void find(struct search *search) {
     walk(search, parts, 0, FINE);
 }
 
-enum mi_status ltv_stack_fit(const double *predictions, size_t members, size_t trusted, const double *actual,
-                             size_t count, struct ltv_weights *weights, struct mi_error *error) {
+enum mi_status ltv_stack_fit(const double *predictions, size_t members, const bool *trusted,
+                             const double *actual, size_t count, struct ltv_weights *weights,
+                             struct mi_error *error) {
     size_t every = (count + ROWS_MOST - 1) / ROWS_MOST, kept = (count + every - 1) / every;
     double *sample = malloc(kept * (members + 2) * sizeof *sample);
     struct pair *pairs = malloc(kept * sizeof *pairs);

@@ -8,7 +8,7 @@
 
 #include "mi.h"
 
-enum { LTV_STACK_MOST = 4 };
+enum { LTV_STACK_MOST = 5 };
 
 /* Of predictions against what came. */
 struct ltv_score {
@@ -42,11 +42,13 @@ struct ltv_weights {
  * but for `trusted`. The last scale brings the total to within 10 % of the actual one. Search over the
  * simplex in steps of 0.1, then of 0.025 around the best; of more than 20,000 rows every n-th is taken.
  *
- * `trusted` (SIZE_MAX: none) is a member that was not learnt from these rows: it gets at least half of the
- * weight where its own loss is within a quarter of the best member's. What a user who is unlike all others
- * will bring, the learnt ones cannot know, and a few such users decide the total and the order. */
-enum mi_status ltv_stack_fit(const double *predictions, size_t members, size_t trusted, const double *actual,
-                             size_t count, struct ltv_weights *weights, struct mi_error *error);
+ * `trusted` members were not learnt from what these rows brought: together they get at least half of the
+ * weight where the loss of the best of them is within a quarter of the best member's. What a user who is
+ * unlike all others will bring, the learnt ones cannot know, and a few such users decide the total and the
+ * order. */
+enum mi_status ltv_stack_fit(const double *predictions, size_t members, const bool *trusted,
+                             const double *actual, size_t count, struct ltv_weights *weights,
+                             struct mi_error *error);
 
 double ltv_stack_at(const struct ltv_weights *weights, const double *predictions, size_t members);
 

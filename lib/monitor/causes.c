@@ -37,6 +37,14 @@ static double users_of(const struct mi_monitored_day *day) {
     return day->users;
 }
 
+static double revenue_per_user_of(const struct mi_monitored_day *day) {
+    return day->users > 0 ? day->revenue / day->users : NAN;
+}
+
+static double revenue_per_spend_of(const struct mi_monitored_day *day) {
+    return day->spend > 0 ? day->revenue / day->spend : NAN;
+}
+
 static double users_per_spend_of(const struct mi_monitored_day *day) {
     return day->spend > 0 ? day->users / day->spend : NAN;
 }
@@ -144,16 +152,23 @@ static void try_frequency(struct search *search) {
     }
 }
 
-static void try_season(struct search *search, bool cost) {
+static void try_season(struct search *search, enum mi_watch_kind kind) {
+    static const struct {
+        const char *name;
+        ratio_function *ratio;
+        double sign;
+    } measures[] = {[MI_WATCH_COST] = {"CPA", users_per_spend_of, -1},
+                    [MI_WATCH_COUNT] = {"users", users_of, 1},
+                    [MI_WATCH_RATIO] = {"ROAS", revenue_per_spend_of, 1}};
     struct change change = change_of(search->days, search->count, search->since - YEAR_DAYS,
-                                     search->last - YEAR_DAYS, cost ? users_per_spend_of : users_of);
+                                     search->last - YEAR_DAYS, measures[kind].ratio);
     if (isnan(change.log_ratio)) {
         return;
     }
-    struct mi_cause *cause = add_cause(search, "season", (cost ? -1 : 1) * change.log_ratio);
+    struct mi_cause *cause = add_cause(search, "season", measures[kind].sign * change.log_ratio);
     if (cause != NULL) {
         snprintf(cause->evidence, sizeof cause->evidence, "the same weekdays a year ago: %s %+.0f %%",
-                 cost ? "CPA" : "users", 100 * expm1((cost ? -1 : 1) * change.log_ratio));
+                 measures[kind].name, 100 * expm1(measures[kind].sign * change.log_ratio));
     }
 }
 
@@ -180,7 +195,8 @@ static int stronger(const void *left, const void *right) {
 }
 
 size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t since, double variance,
-                      bool cost, double others_variance, size_t others, struct mi_cause *causes) {
+                      enum mi_watch_kind kind, double others_variance, size_t others,
+                      struct mi_cause *causes) {
     if (count == 0 || !(variance >= -1) || variance == 0) {
         return 0;
     }
@@ -190,12 +206,15 @@ size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t
                             .last = days[count - 1].date,
                             .target = log1p(variance),
                             .causes = causes};
-    double sign = cost ? 1 : -1;
+    double sign = kind == MI_WATCH_COST ? 1 : -1;
     try_part(&search, "competition", "CPM", cpm_of, sign);
     try_part(&search, "creative_fatigue", "click rate", ctr_of, -sign);
     try_part(&search, "landing_page", "conversion rate", cvr_of, -sign);
     try_frequency(&search);
-    try_season(&search, cost);
+    if (kind == MI_WATCH_RATIO) {
+        try_part(&search, "user_value", "revenue a user", revenue_per_user_of, 1);
+    }
+    try_season(&search, kind);
     try_network(&search, others_variance, others);
     qsort(causes, search.found, sizeof *causes, stronger);
     return search.found;

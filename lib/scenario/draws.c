@@ -2,6 +2,11 @@
  *
  * Draws of a campaign's curve and LTV. Each campaign has a generator of its own, seeded by the run's seed and
  * its id: its draws are the same whatever others are asked for, and in whichever order.
+ *
+ * The covariance is of the logs of a curve's parameters. A draw moves log users at each spend by its
+ * gradient, as the bands of the curve do, and takes half the variance off: the mean of the draws is the
+ * curve, wherever it is looked at. (Curves of drawn parameters would bend away from it: of a campaign known
+ * well at what it spends and at nothing else, they have fewer users at that very spend.)
  */
 #include <gsl/gsl_randist.h>
 #include <gsl/gsl_rng.h>
@@ -14,16 +19,14 @@
 #include "scenario/draws.h"
 
 #define NEGATIVE_RELATIVE 1e-9 /* of a variance: a pivot below 0 that rounding explains */
-#define LOG_MOST          30   /* a factor of a parameter beyond e^30 says nothing */
+#define LOG_MOST          30   /* a factor beyond e^30 says nothing */
 
 struct mi_draws {
     const struct mi_uncertain_campaign *campaign;
     size_t parameters;
     double *root; /* Cholesky factor of the covariance, lower triangle; NULL: nothing is uncertain */
-    double *normal, *shift;
+    double *normal, *slope;
     double ltv_sigma;
-    double log_half;
-    struct mi_curve curve; /* drawn; shares what it points to, but for the parts of a mix */
     gsl_rng *random;
 };
 
@@ -89,18 +92,10 @@ enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64
     if (!d)
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     d->campaign = campaign;
-    d->curve = *campaign->curve;
-    d->curve.parts = NULL;
     d->random = draws_generator(seed, campaign->id);
     d->normal = calloc(2 * n + 2, sizeof *d->normal);
     bool failed = !d->random || !d->normal;
-    d->shift = d->normal ? d->normal + n : NULL;
-    if (!failed && campaign->curve->family == MI_CURVE_MIX) {
-        d->curve.parts = malloc((campaign->curve->count + 1) * sizeof *d->curve.parts);
-        failed = !d->curve.parts;
-        for (size_t i = 0; !failed && i < campaign->curve->count; i++)
-            d->curve.parts[i] = campaign->curve->parts[i];
-    }
+    d->slope = d->normal ? d->normal + n : NULL;
     if (!failed && campaign->covariance && n > 0) {
         size_t entries = n * (n + 1) / 2;
         d->root = malloc(entries * sizeof *d->root);
@@ -122,7 +117,6 @@ enum mi_status mi_draws_new(const struct mi_uncertain_campaign *campaign, uint64
         double relative = campaign->ltv_se / campaign->ltv;
         d->ltv_sigma = sqrt(log1p(relative * relative));
     }
-    d->log_half = log(campaign->curve->parameter[1]);
     *made = d;
     return MI_OK;
 }
@@ -132,79 +126,71 @@ void mi_draws_free(struct mi_draws *d) {
         return;
     if (d->random)
         gsl_rng_free(d->random);
-    free(d->curve.parts);
     free(d->root);
     free(d->normal);
     free(d);
 }
 
-static void draw_shifts(struct mi_draws *d) {
-    for (size_t i = 0; i < d->parameters; i++)
-        d->normal[i] = gsl_ran_gaussian_ziggurat(d->random, 1);
-    for (size_t i = 0; i < d->parameters; i++) {
-        double sum = 0;
-        for (size_t j = 0; j <= i; j++)
-            sum += d->root[i * (i + 1) / 2 + j] * d->normal[j];
-        d->shift[i] = fmax(-LOG_MOST, fmin(sum, LOG_MOST));
-    }
-}
-
-/* Hill's users from the logs, which spares most of the work; see curve.c for the same in full. */
-static void hill_users(const struct mi_draws *d, const double *spends, size_t count, double *users) {
-    const double *p = d->campaign->curve->parameter;
-    double ceiling = p[0] * exp(d->shift[0]), shape = p[2] * exp(d->shift[2]);
-    double log_half = d->log_half + d->shift[1];
-    for (size_t i = 0; i < count; i++)
-        users[i] = spends[i] > 0 ? ceiling / (1 + exp(-shape * (log(spends[i]) - log_half))) : 0;
-}
-
-static void set_parameters(struct mi_draws *d) {
-    const struct mi_curve *base = d->campaign->curve;
-    size_t used = 0;
-    if (base->family != MI_CURVE_MIX) {
-        for (size_t k = 0; k < d->parameters; k++)
-            d->curve.parameter[k] = base->parameter[k] * exp(d->shift[k]);
-        return;
-    }
-    for (size_t i = 0; i < base->count; i++) {
-        size_t own = mi_curve_parameter_count(&base->parts[i]);
-        for (size_t k = 0; k < own; k++)
-            d->curve.parts[i].parameter[k] = base->parts[i].parameter[k] * exp(d->shift[used++]);
-    }
-}
-
-/* One part of a mix, by its weight. */
-static void mix_users(struct mi_draws *d, const double *spends, size_t count, double *users) {
-    const struct mi_curve *base = d->campaign->curve;
+/* The part of a mix that this draw takes, by its weight, and where its parameters begin; else the curve. */
+static const struct mi_curve *draw_part(struct mi_draws *d, size_t *first) {
+    const struct mi_curve *curve = d->campaign->curve;
+    *first = 0;
+    if (curve->family != MI_CURVE_MIX)
+        return curve;
     double sum = 0, at = gsl_rng_uniform(d->random);
-    for (size_t i = 0; i < base->count; i++)
-        sum += base->weights[i];
+    for (size_t i = 0; i < curve->count; i++)
+        sum += curve->weights[i];
     size_t part = 0;
-    for (at *= sum; part + 1 < base->count && at >= base->weights[part]; part++)
-        at -= base->weights[part];
-    for (size_t i = 0; i < count; i++)
-        users[i] = mi_curve_users(&d->curve.parts[part], spends[i]);
+    for (at *= sum; part + 1 < curve->count && at >= curve->weights[part]; part++) {
+        at -= curve->weights[part];
+        *first += mi_curve_parameter_count(&curve->parts[part]);
+    }
+    return &curve->parts[part];
+}
+
+/* Users of a curve at a spend, by Hill's own formula where it can: it is most of the work. */
+static double users_and_slope(const struct mi_curve *curve, double spend, double *slope) {
+    if (curve->family == MI_CURVE_HILL) {
+        double shape = curve->parameter[2], reach = shape * log(spend / curve->parameter[1]);
+        double left = 1 / (1 + exp(reach)); /* 1 - saturation */
+        slope[0] = 1;
+        slope[1] = -shape * left;
+        slope[2] = reach * left;
+        return curve->parameter[0] * (1 - left);
+    }
+    double users = mi_curve_users(curve, spend);
+    mi_curve_gradient(curve, spend, slope);
+    for (size_t k = 0; k < mi_curve_parameter_count(curve); k++)
+        slope[k] /= users;
+    return users;
+}
+
+/* By how much the draw moves log users, of a gradient over the parameters from `first` on. */
+static double movement(const struct mi_draws *d, size_t first, size_t count) {
+    double moved = 0, variance = 0;
+    for (size_t j = 0; j < first + count; j++) {
+        double sum = 0;
+        for (size_t i = j > first ? j : first; i < first + count; i++)
+            sum += d->root[i * (i + 1) / 2 + j] * d->slope[i - first];
+        moved += sum * d->normal[j];
+        variance += sum * sum;
+    }
+    return fmin(moved - variance / 2, LOG_MOST);
 }
 
 void mi_draws_next(struct mi_draws *d, const double *spends, size_t count, double *users, double *ltv) {
-    const struct mi_curve *base = d->campaign->curve;
-    if (base->family == MI_CURVE_MIX) {
-        draw_shifts(d);
-        if (d->parameters > 0)
-            set_parameters(d);
-        mix_users(d, spends, count, users);
-    } else if (d->parameters > 0) {
-        draw_shifts(d);
-        if (base->family == MI_CURVE_HILL) {
-            hill_users(d, spends, count, users);
-        } else {
-            set_parameters(d);
-            for (size_t i = 0; i < count; i++)
-                users[i] = mi_curve_users(&d->curve, spends[i]);
+    for (size_t i = 0; i < d->parameters; i++)
+        d->normal[i] = gsl_ran_gaussian_ziggurat(d->random, 1);
+    size_t first;
+    const struct mi_curve *curve = draw_part(d, &first);
+    for (size_t i = 0; i < count; i++) {
+        if (d->parameters == 0 || !(spends[i] > 0)) {
+            users[i] = mi_curve_users(curve, spends[i]);
+            continue;
         }
-    } else {
-        for (size_t i = 0; i < count; i++)
-            users[i] = mi_curve_users(base, spends[i]);
+        users[i] = users_and_slope(curve, spends[i], d->slope);
+        if (users[i] > 0)
+            users[i] *= exp(movement(d, first, mi_curve_parameter_count(curve)));
     }
     *ltv = d->campaign->ltv;
     if (d->ltv_sigma > 0)

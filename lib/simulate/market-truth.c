@@ -11,8 +11,8 @@
 
 #include "simulate/market.h"
 
-#define HALF_LOW       1000.0
-#define HALF_HIGH      12000.0
+#define HALF_LOW       600.0
+#define HALF_HIGH      15000.0
 #define CPA_MEDIAN     8.5
 #define CPA_SPREAD     0.45  /* of its logarithm */
 #define LTV_SPREAD     0.25  /* of a campaign's about its segment's, in logs */

@@ -25,7 +25,7 @@ struct profile {
 };
 
 /* Random numbers with a purpose of their own, so that none depends on how many others were drawn. */
-enum purpose { FOR_EFFECTS, FOR_SEGMENTS, FOR_CAMPAIGNS, FOR_USERS };
+enum purpose { FOR_EFFECTS, FOR_SEGMENTS, FOR_CAMPAIGNS, FOR_USERS, FOR_SHARES, FOR_EXPERIMENTS };
 
 struct mi_simulator {
     struct mi_simulation options;

@@ -136,6 +136,13 @@ static void test_too_little(void **state) {
     for (int figure = 0; figure < MI_FIGURE_COUNT; figure++) {
         assert_true(isnan(result.error[figure]));
     }
+    /* An actual of next to nothing is as good as 0 for percentages: no figure is infinite. */
+    static const struct sample tiny[] = {{"a", 1, 1e14, 1e-308, NAN, NAN}, {"b", 1, 1e10, 1e-310, NAN, NAN}};
+    result = judged(tiny, 2, true, true);
+    assert_int_equal(result.n_zero_actual, 2);
+    for (int figure = 0; figure < MI_FIGURE_COUNT; figure++) {
+        assert_false(isinf(result.figure[figure]) || isinf(result.error[figure]));
+    }
     result = judged(rows, 0, true, true);
     assert_int_equal(result.n, 0);
     assert_true(isnan(result.figure[MI_FIGURE_MAE]));

@@ -52,6 +52,8 @@ static void test_gini_of_ties_and_perfect(void **state) {
 
 enum { USERS = 4000 };
 
+static const bool none[3] = {false}, first[3] = {true}, second[3] = {false, true};
+
 /* A member that is right but for noise, one that is noise, one whose noise is the opposite of the first. */
 static void test_weights(void **state) {
     (void)state;
@@ -66,15 +68,15 @@ static void test_weights(void **state) {
         said[i * 3 + 2] = truth - noise;
     }
     gsl_rng_free(random);
-    assert_int_equal(ltv_stack_fit(said, 3, SIZE_MAX, actual, USERS, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 3, none, actual, USERS, &weights, NULL), MI_OK);
     assert_near(weights.weight[0], 0.5, 0.026);
     assert_near(weights.weight[1], 0, 1e-12);
     assert_near(weights.weight[2], 0.5, 0.026);
     assert_near(weights.scale, 1, 1e-12);
     /* Noise is not trusted however much it is to be; a good one gets its half. */
-    assert_int_equal(ltv_stack_fit(said, 3, 1, actual, USERS, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 3, second, actual, USERS, &weights, NULL), MI_OK);
     assert_near(weights.weight[1], 0, 1e-12);
-    assert_int_equal(ltv_stack_fit(said, 2, 0, actual, USERS, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 2, first, actual, USERS, &weights, NULL), MI_OK);
     assert_true(weights.weight[0] >= 0.5);
 }
 
@@ -82,9 +84,9 @@ static void test_total_is_scaled(void **state) {
     (void)state;
     static const double said[] = {1, 2, 3, 4}, actual[] = {2, 4, 6, 8};
     struct ltv_weights weights;
-    assert_int_equal(ltv_stack_fit(said, 1, SIZE_MAX, actual, 4, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 1, none, actual, 4, &weights, NULL), MI_OK);
     assert_near(ltv_stack_at(&weights, said, 1), 1.8, 1e-12); /* to within 10 % of the total */
-    assert_int_equal(ltv_stack_fit(said, 1, 0, actual, 4, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 1, first, actual, 4, &weights, NULL), MI_OK);
     assert_near(ltv_stack_at(&weights, said, 1), 1.8, 1e-12); /* a trusted one too */
 }
 

@@ -197,13 +197,64 @@ static void test_arguments(void **state) {
     mi_forecast_free(NULL);
 }
 
+#define YEARS_DAYS 800
+
+/* What holidays did is expected of them again: one that doubles, one that closes, and one on other dates each
+ * year; a date at which nothing ever happened leaves the forecast as it is. */
+static void test_holidays(void **state) {
+    (void)state;
+    enum { DOUBLES, CLOSES, MOVES, NOTHING };
+    static const struct {
+        int day;
+        size_t name;
+        double factor;
+    } dates[] = {{60, DOUBLES, 2},  {425, DOUBLES, 2}, {100, CLOSES, 0},  {465, CLOSES, 0},
+                 {200, MOVES, 1.6}, {540, MOVES, 1.6}, {300, NOTHING, 1}, {665, NOTHING, 1},
+                 {805, DOUBLES, 2}, {810, CLOSES, 0},  {820, MOVES, 1.6}, {830, NOTHING, 1}};
+    double value[YEARS_DAYS], plain_error = 0, error_with = 0, ordinary = 0;
+    struct mi_holiday holidays[12];
+    state_of_random = 7;
+    for (size_t t = 0; t < YEARS_DAYS; t++)
+        value[t] = 1000 * (t % 7 < 5 ? 1 : 0.6) * exp(0.1 * normal());
+    for (size_t i = 0; i < 12; i++) {
+        holidays[i] = (struct mi_holiday){MONDAY + dates[i].day, dates[i].name};
+        if (dates[i].day < YEARS_DAYS)
+            value[dates[i].day] *= dates[i].factor;
+    }
+    struct mi_series series = {MONDAY, YEARS_DAYS, value};
+    struct mi_forecast_options options = {.days = AHEAD, .level = 0.8};
+    struct mi_forecast *plain = NULL, *made = NULL;
+    assert_int_equal(mi_forecast_series(&series, &options, &plain, NULL), MI_OK);
+    options.holidays = holidays;
+    options.holiday_count = 12;
+    assert_int_equal(mi_forecast_series(&series, &options, &made, NULL), MI_OK);
+    for (size_t step = 1; step <= AHEAD; step++) {
+        struct mi_forecast_range with, without;
+        double truth = 1000 * ((YEARS_DAYS - 1 + step) % 7 < 5 ? 1 : 0.6), factor = 1;
+        for (size_t i = 8; i < 12; i++)
+            factor = (size_t)dates[i].day == YEARS_DAYS - 1 + step ? dates[i].factor : factor;
+        mi_forecast_day(made, step, &with);
+        mi_forecast_day(plain, step, &without);
+        assert_true(with.low <= with.predicted && with.predicted <= with.high);
+        if (factor == 1) {
+            ordinary = fmax(ordinary, fabs(with.predicted / truth - 1));
+        } else {
+            plain_error += fabs(without.predicted - factor * truth);
+            error_with += fabs(with.predicted - factor * truth);
+            assert_true(with.low <= factor * truth * 1.05 + 10 && factor * truth <= with.high * 1.05);
+        }
+    }
+    assert_true(ordinary < 0.12);
+    assert_true(error_with < 0.2 * plain_error);
+    mi_forecast_free(plain);
+    mi_forecast_free(made);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pattern),
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_intermittent_total),
-        cmocka_unit_test(test_coverage),
-        cmocka_unit_test(test_ratio_and_elasticity),
+        cmocka_unit_test(test_pattern),   cmocka_unit_test(test_holidays),
+        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_intermittent_total),
+        cmocka_unit_test(test_coverage),  cmocka_unit_test(test_ratio_and_elasticity),
         cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

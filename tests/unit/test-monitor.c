@@ -250,7 +250,8 @@ static size_t causes_of(double cpm, double cvr, double frequency, double season,
                                               .frequency = 1.5 * wave * (now ? frequency : 1),
                                               .revenue = NAN};
     }
-    return mi_causes_find(days, 460, 455, cvr > 0 ? cpm / cvr - 1 : INFINITY, true, others, 3, causes);
+    return mi_causes_find(days, 460, 455, cvr > 0 ? cpm / cvr - 1 : INFINITY, MI_WATCH_COST, others, 3,
+                          causes);
 }
 
 static void test_causes(void **state) {
@@ -272,7 +273,7 @@ static void test_causes(void **state) {
     assert_string_equal(causes[0].name, "landing_page");
     assert_true(causes[0].share == 1);
     assert_int_equal(causes_of(1, 0, 1, 1, INFINITY, causes), 2);
-    assert_int_equal(mi_causes_find(NULL, 0, 0, 0.3, true, NAN, 0, causes), 0);
+    assert_int_equal(mi_causes_find(NULL, 0, 0, 0.3, MI_WATCH_COST, NAN, 0, causes), 0);
 }
 
 int main(void) {

@@ -78,19 +78,19 @@ static void assert_near(double value, double truth, double tolerance) {
         fail_msg("%.10g is not %.10g: off by %g", value, truth, value - truth);
 }
 
-/* Users 500 e^(0.3 z), profit 5000 e^(0.3 z) - 4500. Four standard errors of the mean are 32; of a quantile
- * about 50. */
+/* Users 500 e^(0.3 z - 0.045), whose mean is the curve's 500; profit 10 times that less 4500. Four standard
+ * errors of the mean are 32; of a quantile about 50. */
 static void test_lognormal(void **state) {
     struct fixture *f = *state;
     run(f, 1);
-    double mean = exp(0.045), sd = mean * sqrt(exp(0.09) - 1);
-    assert_near(f->total.mean, 5000 * mean - 4500, 33);
-    assert_near(f->total.sd, 5000 * sd, 40);
-    assert_near(f->total.quantile[1], 500, 40);
-    assert_near(f->total.quantile[0], 5000 * exp(-0.3 * 1.2815516) - 4500, 50);
-    assert_near(f->total.quantile[2], 5000 * exp(0.3 * 1.2815516) - 4500, 80);
-    assert_near(f->total.value_at_risk, 4500 - 5000 * exp(-0.3 * 1.6448536), 50);
-    assert_near(f->total.chance_of_loss, 0.5 * erfc(-log(0.9) / 0.3 / sqrt(2)), 0.01);
+    double median = 5000 * exp(-0.045);
+    assert_near(f->total.mean, 500, 33);
+    assert_near(f->total.sd, 5000 * sqrt(exp(0.09) - 1), 40);
+    assert_near(f->total.quantile[1], median - 4500, 40);
+    assert_near(f->total.quantile[0], median * exp(-0.3 * 1.2815516) - 4500, 50);
+    assert_near(f->total.quantile[2], median * exp(0.3 * 1.2815516) - 4500, 80);
+    assert_near(f->total.value_at_risk, 4500 - median * exp(-0.3 * 1.6448536), 50);
+    assert_near(f->total.chance_of_loss, 0.5 * erfc(-log(4500 / median) / 0.3 / sqrt(2)), 0.01);
     assert_near(f->figures[0].mean, f->total.mean, 1e-9);
 }
 
@@ -110,7 +110,7 @@ static void test_shocks(void **state) {
     static const char *const names[] = {"facebook", "google"};
     f->options.draws = 10000;
     run(f, CAMPAIGNS);
-    double one = 5000 * exp(0.045) * sqrt(exp(0.09) - 1);
+    double one = 5000 * sqrt(exp(0.09) - 1);
     assert_near(f->total.sd, one * 10, one * 0.3);
     for (int i = 0; i < CAMPAIGNS; i++)
         f->campaigns[i].covariance = NULL;
@@ -192,6 +192,41 @@ static void test_mix(void **state) {
     mi_curve_clear(&curve);
 }
 
+/* Wide shapes: at any spend the draws have the curve as their mean and the variance of log users that the
+ * gradient gives (analytic, for Hill: 1, -k (1 - p), k (1 - p) log(s / half)). Within four standard errors.
+ */
+static void test_band(void **state) {
+    struct fixture *f = *state;
+    static const double wide[] = {0.5, 0.4, 0.7, -0.02, -0.05, 0.12};
+    static const double spends[] = {200, 800, 3000};
+    struct mi_curve curve;
+    struct mi_draws *draws;
+    double users[3], ltv, sum[3] = {0}, squares[3] = {0}, logs[3] = {0};
+    assert_int_equal(mi_curve_parse(mi_text_of("hill(ceiling=500 half=800 shape=1.5)"), &curve, NULL), MI_OK);
+    f->campaigns[0].curve = &curve;
+    f->campaigns[0].covariance = wide;
+    assert_int_equal(mi_draws_new(&f->campaigns[0], 1, &draws, NULL), MI_OK);
+    for (int d = 0; d < DRAWS; d++) {
+        mi_draws_next(draws, spends, 3, users, &ltv);
+        for (int i = 0; i < 3; i++) {
+            sum[i] += users[i];
+            logs[i] += log(users[i]);
+            squares[i] += log(users[i]) * log(users[i]);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        double left = 1 / (1 + pow(spends[i] / 800, 1.5)), reach = 1.5 * log(spends[i] / 800);
+        double g[3] = {1, -1.5 * left, left * reach};
+        double variance = wide[0] + 2 * g[1] * wide[1] + g[1] * g[1] * wide[2] + 2 * g[2] * wide[3] +
+                          2 * g[1] * g[2] * wide[4] + g[2] * g[2] * wide[5];
+        double expected = mi_curve_users(&curve, spends[i]), mean_log = logs[i] / DRAWS;
+        assert_near(sum[i] / DRAWS, expected, 4 * expected * sqrt(expm1(variance) / DRAWS));
+        assert_near(squares[i] / DRAWS - mean_log * mean_log, variance, 4 * variance * sqrt(2.0 / DRAWS));
+    }
+    mi_draws_free(draws);
+    mi_curve_clear(&curve);
+}
+
 static void test_covariance(void **state) {
     struct fixture *f = *state;
     struct mi_error error = {0};
@@ -209,6 +244,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_same_draws, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_families, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mix, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_band, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_covariance, set_up, tear_down),
     };
     if (mi_init(MI_VERSION, NULL))

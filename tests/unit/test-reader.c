@@ -95,6 +95,33 @@ static void whole_is_one_batch(void **unused) {
     }
 }
 
+/* Bytes in place of a file are read as the file is. */
+static void content_is_read(void **unused) {
+    (void)unused;
+    static const char text[] = "n,text\n1,\"a\nb\"\n2,c";
+    for (int i = 0; i < BUFFER_SIZES; i++) {
+        struct mi_reader_options options = {
+            .whole = true, .buffer_size = buffer_sizes[i], .content = {text, sizeof text - 1}};
+        struct mi_error error = {0};
+        struct mi_reader *reader;
+        struct mi_batch *batch;
+        struct mi_text cell;
+        size_t column;
+        assert_int_equal(mi_reader_open("@name", &options, &reader, NULL), MI_OK);
+        assert_int_equal(mi_reader_column(reader, "text", true, &column, NULL), MI_OK);
+        assert_int_equal(mi_reader_next(reader, &batch, NULL), MI_OK);
+        assert_int_equal(mi_batch_rows(batch), 2);
+        assert_int_equal(mi_batch_text(batch, 1, column, &cell, NULL), MI_OK);
+        assert_true(mi_text_equal(cell, mi_text_of("c")));
+        assert_int_equal(mi_reader_column(reader, "none", true, &column, &error), MI_BAD_INPUT);
+        assert_string_equal(error.file, "@name");
+        mi_reader_close(reader);
+    }
+    struct mi_reader_options empty = {.content = {"", 0}};
+    struct mi_reader *reader;
+    assert_int_equal(mi_reader_open("@name", &empty, &reader, NULL), MI_BAD_INPUT);
+}
+
 /* Thousands of columns, and a field of some megabytes. */
 static void wide_and_long_records(void **unused) {
     (void)unused;
@@ -511,6 +538,7 @@ int main(void) {
         cmocka_unit_test(tsv_in_pieces),
         cmocka_unit_test(ndjson_in_pieces),
         cmocka_unit_test(whole_is_one_batch),
+        cmocka_unit_test(content_is_read),
         cmocka_unit_test(wide_and_long_records),
         cmocka_unit_test(endless_records),
         cmocka_unit_test(batches_end_at_short_reads),

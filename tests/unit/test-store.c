@@ -68,7 +68,7 @@ static enum mi_put put_day(struct mi_store *store, const char *metric, int32_t d
 
 struct seen {
     size_t count;
-    double value, actual, sum;
+    double value, actual, least, sum;
 };
 
 static enum mi_status see(void *context, const struct mi_stored_prediction *stored, struct mi_error *error) {
@@ -77,6 +77,7 @@ static enum mi_status see(void *context, const struct mi_stored_prediction *stor
     seen->count++;
     seen->value = stored->prediction.value;
     seen->actual = stored->actual;
+    seen->least = stored->actual_least;
     seen->sum += stored->prediction.value;
     return MI_OK;
 }
@@ -153,6 +154,18 @@ static void test_outcomes(void **state) {
     assert_int_equal(put_day(store, "users", 11, 16), MI_PUT_REVISED);
     commit(store);
     assert_true(look(store, "a").actual == 5);
+    assert_true(isnan(look(store, "a").least));
+    /* Money that won nobody: no CPA, but one above what was spent; no money, no bound. */
+    begin(store);
+    put_day(store, "users", 10, 0);
+    put_day(store, "users", 11, 0);
+    commit(store);
+    assert_true(isnan(look(store, "a").actual) && look(store, "a").least == 100);
+    begin(store);
+    put_day(store, "spend", 10, 0);
+    put_day(store, "spend", 11, 0);
+    commit(store);
+    assert_true(isnan(look(store, "a").actual) && isnan(look(store, "a").least));
     done(store);
 }
 
