@@ -281,24 +281,6 @@ static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, siz
     return status ? status : mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
 }
 
-/* Money is in one currency: where a column names it, all rows must agree. */
-static enum mi_status check_currency(struct fit *f, const struct mi_batch *batch, size_t row,
-                                     struct mi_error *error) {
-    struct mi_text text;
-    enum mi_status status = mi_batch_text(batch, row, f->money, &text, error);
-    if (status || !text.data)
-        return status;
-    if (!f->currency)
-        f->currency = mi_text_copy(text);
-    if (!f->currency)
-        return no_memory(error);
-    if (!mi_text_equal(text, mi_text_of(f->currency)))
-        return mi_batch_fault(batch, row, f->money, error,
-                              "\"%.*s\" after \"%.20s\": one currency a portfolio",
-                              text.size > 20 ? 20 : (int)text.size, text.data, f->currency);
-    return MI_OK;
-}
-
 static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_t row,
                               struct mi_error *error) {
     struct mi_text id;
@@ -313,7 +295,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
     if (!status)
         status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
     if (!status)
-        status = check_currency(f, batch, row, error);
+        status = check_currency(batch, row, f->money, &f->currency, error);
     if (status)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
@@ -347,59 +329,9 @@ static enum mi_status read_days(struct fit *f, struct mi_error *error) {
 
 /* ---- fit: writing ---- */
 
-enum {
-    OUT_ID,
-    OUT_CURVE,
-    OUT_COV,
-    OUT_SPEND_MIN,
-    OUT_SPEND_MAX,
-    OUT_DISPERSION,
-    OUT_ASOF,
-    OUT_FAMILY,
-    OUT_N,
-    OUT_OUTLIERS,
-    OUT_ERROR,
-    OUT_AICC,
-    OUT_WEIGHT_LEVEL,
-    OUT_WEIGHT_SHAPE,
-    OUT_STATUS,
-    OUT_NOTE,
-    OUT_WITHOUT_LIFT,
-    OUT_INCREMENTALITY = OUT_WITHOUT_LIFT,
-    OUT_INCREMENTALITY_SE,
-    OUT_COLUMNS
-};
-
-static const char *const out_names[OUT_COLUMNS] = {
-    "campaign_id",
-    "curve",
-    "curve_cov",
-    "curve_spend_min",
-    "curve_spend_max",
-    "curve_dispersion",
-    "curve_asof",
-    "family",
-    "n",
-    "n_outliers",
-    "error",
-    "aicc",
-    "weight_level",
-    "weight_shape",
-    "status",
-    "note",
-    "incrementality",
-    "incrementality_se",
-};
-
-static size_t format_covariance(const struct mi_curve_fit_row *row, char *text) {
-    size_t used = 0;
-    for (size_t i = 0; i < row->covariance_count; i++) {
-        if (i > 0)
-            text[used++] = ' ';
-        used += mi_number_format(row->covariance[i], text + used);
-    }
-    return used;
-}
+/* Of --lift. */
+enum { LIFT_SHARE, LIFT_SE, LIFT_COLUMNS };
+static const char *const lift_names[LIFT_COLUMNS] = {"incrementality", "incrementality_se"};
 
 /* A row's curve becomes that of incremental users. */
 static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_row *row) {
@@ -407,51 +339,19 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);
 }
 
-static enum mi_status write_fitted(const struct mi_curve_fit_row *row, const struct mi_lift_result *lift,
-                                   struct mi_writer *writer, const size_t *slots, struct mi_error *error) {
-    char covariance[MI_CURVE_COVARIANCE_MOST * (MI_NUMBER_LENGTH + 1)];
-    char *curve = mi_curve_format(&row->curve);
-    if (!curve)
-        return no_memory(error);
-    mi_writer_text(writer, slots[OUT_ID], row->campaign_id);
-    mi_writer_text(writer, slots[OUT_CURVE], mi_text_of(curve));
-    mi_writer_text(writer, slots[OUT_COV], (struct mi_text){covariance, format_covariance(row, covariance)});
-    mi_writer_number(writer, slots[OUT_SPEND_MIN], row->spend_min);
-    mi_writer_number(writer, slots[OUT_SPEND_MAX], row->spend_max);
-    mi_writer_number(writer, slots[OUT_DISPERSION], row->dispersion);
-    if (row->asof != MI_DATE_MISSING)
-        mi_writer_date(writer, slots[OUT_ASOF], row->asof);
-    mi_writer_text(writer, slots[OUT_FAMILY], mi_text_of(mi_curve_family_name(row->curve.family)));
-    mi_writer_number(writer, slots[OUT_N], (double)row->n);
-    mi_writer_number(writer, slots[OUT_OUTLIERS], (double)row->n_outliers);
-    mi_writer_number(writer, slots[OUT_ERROR], row->error);
-    mi_writer_number(writer, slots[OUT_AICC], row->aicc);
-    mi_writer_number(writer, slots[OUT_WEIGHT_LEVEL], row->weight_level);
-    mi_writer_number(writer, slots[OUT_WEIGHT_SHAPE], row->weight_shape);
-    mi_writer_text(writer, slots[OUT_STATUS], mi_text_of(mi_curve_fit_status_name(row->status)));
-    if (row->note[0])
-        mi_writer_text(writer, slots[OUT_NOTE], mi_text_of(row->note));
-    if (lift) {
-        mi_writer_number(writer, slots[OUT_INCREMENTALITY], lift->incrementality);
-        mi_writer_number(writer, slots[OUT_INCREMENTALITY_SE], lift->se);
-    }
-    enum mi_status status = mi_writer_row(writer, NULL, 0, error);
-    free(curve);
-    return status;
-}
-
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[OUT_COLUMNS];
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS];
     enum mi_status status = MI_OK;
-    size_t columns = f->lift.path ? OUT_COLUMNS : OUT_WITHOUT_LIFT;
-    for (size_t i = 0; i < columns && !status; i++)
-        status = mi_writer_column(writer, out_names[i], &slots[i], error);
+    status = fitted_declare(writer, slots, error);
+    for (size_t i = 0; i < LIFT_COLUMNS && f->lift.path && !status; i++)
+        status = mi_writer_column(writer, lift_names[i], &lift_slots[i], error);
     if (f->plot.folder)
         plot_sort(&f->plot);
     f->plot.currency = f->currency;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
+        struct fitted_texts texts = {.curve = NULL};
         bool pooled = i + 1 == mi_curve_fit_count(f->fit);
         const struct mi_lift_result *lift = f->lift.path ? &f->lift.results[i] : NULL;
         mi_curve_fit_row(f->fit, i, &row);
@@ -468,7 +368,14 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
         else if (row.note[0])
             detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
                    row.note);
-        status = write_fitted(&row, lift, writer, slots, error);
+        status = fitted_set(writer, slots, &row, &texts, error);
+        if (!status && lift) {
+            mi_writer_number(writer, lift_slots[LIFT_SHARE], lift->incrementality);
+            mi_writer_number(writer, lift_slots[LIFT_SE], lift->se);
+        }
+        if (!status)
+            status = mi_writer_row(writer, NULL, 0, error);
+        free(texts.curve);
     }
     return !status && f->plot.folder ? plot_index(&f->plot, error) : status;
 }
