@@ -3,16 +3,15 @@
  * mi-cpa price: the funnel behind a CPA, from daily rows with impressions and clicks.
  */
 #include "cpa/cpa.h"
+#include "cpa/groups.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUPS_MOST 8
-
 static struct {
-    const char *market, *since, *pool_by;
+    const char *market, *since, *pool_by, *attributes;
     unsigned long before;
     unsigned duplicates;
 } price_options;
@@ -45,6 +44,11 @@ const struct option_spec price_table[] = {
      .help = "columns, from the widest group to the narrowest, within which campaigns are\n"
              "more alike (default ad_network,geo,targeting_strategy,creative_format,\n"
              "those that are there)"},
+    {.name = "attributes",
+     .kind = OPTION_TEXT,
+     .target = &price_options.attributes,
+     .argument = "FILE",
+     .help = "table by campaign_id with columns for --pool-by that the days lack"},
     {.name = "duplicates",
      .kind = OPTION_CHOICE,
      .target = &price_options.duplicates,
@@ -66,48 +70,20 @@ const char price_details[] =
     "_change and _change_se, driver, driver_share. Holds its input in memory, reads it\n"
     "once.\n";
 
-static const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
-
 struct price {
     struct stream stream;
     struct mi_price *price;
     size_t id, date, spend, impressions, clicks, conversions, reach, money;
     size_t market[MI_PRICE_MARKETS], market_count;
     char *market_names[MI_PRICE_MARKETS];
-    size_t groups[GROUPS_MOST], group_count;
+    struct groups groups;
     char *currency; /* of the first row */
     int32_t since, newest, oldest;
 };
 
 /* ---- reading ---- */
 
-/* Calls `add` with every name of a list by commas. */
-typedef enum mi_status name_function(struct price *p, const char *name, bool required,
-                                     struct mi_error *error);
-
-static enum mi_status each_name(struct price *p, const char *list, bool required, name_function *add,
-                                struct mi_error *error) {
-    char *rest = NULL, *names = mi_text_copy(mi_text_of(list));
-    if (!names)
-        return no_memory(error);
-    enum mi_status status = MI_OK;
-    for (char *name = strtok_r(names, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest))
-        status = add(p, name, required, error);
-    free(names);
-    return status;
-}
-
-static enum mi_status add_group_column(struct price *p, const char *name, bool required,
-                                       struct mi_error *error) {
-    if (!required && !mi_reader_has(p->stream.reader, name))
-        return MI_OK;
-    if (p->group_count == GROUPS_MOST)
-        return mi_error_set(error, MI_BAD_ARGUMENT, "--pool-by takes at most %d columns", GROUPS_MOST);
-    return mi_reader_column(p->stream.reader, name, true, &p->groups[p->group_count++], error);
-}
-
-static enum mi_status add_market_column(struct price *p, const char *name, bool required,
-                                        struct mi_error *error) {
+static enum mi_status add_market_column(struct price *p, const char *name, struct mi_error *error) {
     if (p->market_count == MI_PRICE_MARKETS)
         return mi_error_set(error, MI_BAD_ARGUMENT, "--market takes at most %d columns", MI_PRICE_MARKETS);
     for (size_t i = 0; i < p->market_count; i++)
@@ -116,7 +92,18 @@ static enum mi_status add_market_column(struct price *p, const char *name, bool 
     p->market_names[p->market_count] = mi_text_copy(mi_text_of(name));
     if (!p->market_names[p->market_count])
         return no_memory(error);
-    return mi_reader_column(p->stream.reader, name, required, &p->market[p->market_count++], error);
+    return mi_reader_column(p->stream.reader, name, true, &p->market[p->market_count++], error);
+}
+
+static enum mi_status open_market(struct price *p, struct mi_error *error) {
+    char *rest = NULL, *names = mi_text_copy(mi_text_of(price_options.market));
+    if (!names)
+        return no_memory(error);
+    enum mi_status status = MI_OK;
+    for (char *name = strtok_r(names, ",", &rest); name && !status; name = strtok_r(NULL, ",", &rest))
+        status = add_market_column(p, name, error);
+    free(names);
+    return status;
 }
 
 static enum mi_status open_columns(struct price *p, struct mi_error *error) {
@@ -128,10 +115,10 @@ static enum mi_status open_columns(struct price *p, struct mi_error *error) {
     };
     enum mi_status status = find_wanted(p->stream.reader, wanted, sizeof wanted / sizeof wanted[0], error);
     if (!status && price_options.market)
-        status = each_name(p, price_options.market, true, add_market_column, error);
+        status = open_market(p, error);
     if (!status)
-        status = each_name(p, price_options.pool_by ? price_options.pool_by : usual_groups,
-                           price_options.pool_by != NULL, add_group_column, error);
+        status =
+            groups_open(&p->groups, p->stream.reader, price_options.pool_by, price_options.attributes, error);
     return status;
 }
 
@@ -187,13 +174,14 @@ static enum mi_status add_row(struct price *p, const struct mi_batch *batch, siz
     struct mi_text id, texts[GROUPS_MOST];
     struct mi_price_day day;
     struct mi_error reason = {0};
+    bool known = false;
     enum mi_status status = mi_batch_id(batch, row, p->id, &id, error);
     if (!status)
         status = read_day(p, batch, row, &day, error);
     if (!status)
         status = check_currency(batch, row, p->money, &p->currency, error);
-    for (size_t i = 0; i < p->group_count && !status; i++)
-        status = mi_batch_text(batch, row, p->groups[i], &texts[i], error);
+    if (!status)
+        status = groups_row(&p->groups, batch, row, id, texts, &known, error);
     if (status)
         return status;
     status = mi_price_add(p->price, id, &day, &reason);
@@ -203,7 +191,7 @@ static enum mi_status add_row(struct price *p, const struct mi_batch *batch, siz
         return mi_error_set(error, status, "%s", reason.text);
     p->newest = day.date > p->newest ? day.date : p->newest;
     p->oldest = day.date < p->oldest ? day.date : p->oldest;
-    return p->group_count > 0 ? mi_price_group(p->price, id, texts, p->group_count, error) : MI_OK;
+    return known && p->groups.count > 0 ? mi_price_group(p->price, id, texts, p->groups.count, error) : MI_OK;
 }
 
 static enum mi_status take_row(void *context, struct stream *stream, const struct mi_batch *batch, size_t row,
@@ -387,6 +375,8 @@ static enum mi_status price(struct price *p, struct mi_error *error) {
     if (!status)
         status = run_funnel(p, error);
     if (!status)
+        groups_say(&p->groups);
+    if (!status)
         status = stream_output(&p->stream, false, error);
     if (!status)
         status = declare(p, &slots, error);
@@ -407,6 +397,7 @@ enum mi_status run_price(struct mi_error *error) {
     for (size_t i = 0; i < MI_PRICE_MARKETS; i++)
         free(p.market_names[i]);
     free(p.currency);
+    groups_free(&p.groups);
     mi_price_free(p.price);
     return status;
 }
