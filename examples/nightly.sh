@@ -81,10 +81,16 @@ gather() {
     add_value "$ltv" "$night/budgets.csv" "$night/campaigns.csv"
 }
 
-# Curves, predictions at several spends, and the best split. A campaign that the monitor cut is held there.
+# Curves, predictions at several spends, and the best split. A campaign that the monitor cut tonight is held there.
 optimise() {
-    held=$(awk -F '\t' -v day="$today" '$8 == day && $10 $11 == "" { printf "%s%s", comma, $3; comma = "," }' \
-        "$night/actions.tsv")
+    mi-store join -q -s mi.db -O tsv -o "$night/campaigns.tsv" campaigns.csv
+    held=$(awk -F '\t' -v day="$today" '
+        FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        FILENAME ~ /campaigns.tsv$/ { here[$at["campaign_id"]]; next }
+        $at["day"] == day && $at["undoes"] $at["undone_by"] == "" && $at["campaign_id"] in here {
+            printf "%s%s", comma, $at["campaign_id"]
+            comma = ","
+        }' "$night/campaigns.tsv" "$night/actions.tsv")
     (cd "$night" && "$here/allocate" --summary=summary.json -o allocation.csv ${held:+"--hold=$held"} "$@")
     mi-store put campaigns -q -s mi.db --map=daily_budget=recommended_budget "$night/allocation.csv"
 }
