@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "forecast/band.h"
 #include "forecast/ladder.h"
 
@@ -233,7 +234,7 @@ static enum mi_status learn_errors(struct mi_cohorts *m, struct mi_error *error)
     struct trials trials = {room, room + cells, room + 2 * cells};
     struct errors errors = {room + 3 * cells, 0};
     if (!room)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     for (size_t i = 0; i < cells; i++)
         trials.error[i] = NAN;
     enum mi_status status = cross_validate(m, add_trials, &trials, error);
@@ -250,7 +251,7 @@ static enum mi_status learn_choices(struct mi_cohorts *m, struct mi_error *error
     m->choices = calloc(cells, sizeof *m->choices);
     enum mi_status status = scores.loss && scores.count && m->choices
                                 ? cross_validate(m, add_scores, &scores, error)
-                                : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+                                : mi_no_memory(error);
     for (size_t t = 0; t < m->target_count && !status; t++)
         for (size_t p = 0; p < TRIED; p++)
             choose(m, &scores, t, p, &m->choices[t * TRIED + p]);
@@ -277,7 +278,7 @@ static enum mi_status take_cohorts(struct mi_cohorts *m, const struct mi_cohort 
     m->rungs = calloc(count, sizeof *m->rungs);
     m->revenue = malloc(cells * sizeof *m->revenue);
     if (!m->rungs || !m->revenue)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     m->count = count;
     for (size_t i = 0; i < count; i++) {
         struct rung *rung = &m->rungs[i];
@@ -304,7 +305,7 @@ static enum mi_status learn(struct mi_cohorts *m, const struct mi_cohort *cohort
     m->parent = malloc(groups * sizeof *m->parent);
     m->targets = malloc(options->target_count * sizeof *m->targets);
     if (!m->parent || !m->targets)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     memcpy(m->parent, parent, groups * sizeof *m->parent);
     memcpy(m->targets, options->targets, options->target_count * sizeof *m->targets);
     m->target_count = options->target_count;
@@ -328,8 +329,8 @@ enum mi_status mi_cohorts_learn(const struct mi_cohort *cohorts, size_t count, c
     if (count == 0 || groups == 0 || options->target_count == 0)
         return mi_error_set(error, MI_BAD_ARGUMENT, "no cohorts, groups or target ages");
     struct mi_cohorts *m = calloc(1, sizeof *m);
-    enum mi_status status = m ? learn(m, cohorts, count, parent, groups, options, error)
-                              : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status =
+        m ? learn(m, cohorts, count, parent, groups, options, error) : mi_no_memory(error);
     if (status)
         mi_cohorts_free(m);
     else

@@ -5,6 +5,7 @@
  * random walks (the walks with drift), and the rest (weights by each segment's backtest error, sharpened).
  */
 #include "forecast/combine.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -319,7 +320,7 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     if (!c->path || !room) {
         combination_clear(c);
         free(room);
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     }
     b.loss = room;
     b.reference = b.loss + rows * SEGMENTS;
