@@ -354,6 +354,30 @@ void mi_cohorts_free(struct mi_cohorts *m) {
 
 /* ---- say ---- */
 
+/* As the choice for a target has it, at an age up to that. */
+static void project_for(const struct mi_cohorts *m, const struct rung *rung, size_t target, size_t age,
+                        struct mi_forecast_range *range) {
+    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
+    const struct development *d = &m->all[choice->strength];
+    double projected = project(m, d, rung, rung->age, age, doubts[choice->doubt]);
+    *range = (struct mi_forecast_range){projected, NAN, NAN};
+    if (choice->has_interval) {
+        double unit = unit_of(m, choice, d, rung, rung->age, age, projected);
+        range->low = fmin(projected,
+                          fmax(fmin(projected, rung->cumulated[rung->age]), projected + choice->low * unit));
+        range->high = fmax(projected, projected + choice->high * unit);
+    }
+}
+
+/* Whether revenue of the cohort's group does not fall between two ages, as refunds make it. */
+static bool grows(const struct mi_cohorts *m, const struct rung *rung, size_t target, size_t from,
+                  size_t to) {
+    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
+    const struct development *d = &m->all[choice->strength];
+    const double *shape = d->log_shape + rung->group * d->ages;
+    return shape[to] >= shape[from];
+}
+
 void mi_cohort_revenue(const struct mi_cohorts *m, size_t number, size_t age, struct mi_forecast_range *range,
                        bool *ladder) {
     const struct rung *rung = &m->rungs[number];
@@ -366,18 +390,19 @@ void mi_cohort_revenue(const struct mi_cohorts *m, size_t number, size_t age, st
     }
     while (target + 1 < m->target_count && m->targets[target] < age)
         target++;
-    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
-    const struct development *d = &m->all[choice->strength];
-    double projected = project(m, d, rung, rung->age, age, doubts[choice->doubt]);
-    *range = (struct mi_forecast_range){projected, NAN, NAN};
-    if (choice->has_interval) {
-        double unit = unit_of(m, choice, d, rung, rung->age, age, projected);
-        range->low = fmin(projected,
-                          fmax(fmin(projected, rung->cumulated[rung->age]), projected + choice->low * unit));
-        range->high = fmax(projected, projected + choice->high * unit);
+    project_for(m, rung, target, age, range);
+    /* each target has a choice of its own: what has come by an earlier one is there at a later */
+    for (size_t t = 0; t < target; t++) {
+        struct mi_forecast_range earlier;
+        if (m->targets[t] <= rung->age || !grows(m, rung, target, m->targets[t], age))
+            continue;
+        project_for(m, rung, t, m->targets[t], &earlier);
+        range->predicted = fmax(range->predicted, earlier.predicted);
+        range->low = isnan(range->low) ? NAN : fmax(range->low, earlier.low);
+        range->high = isnan(range->high) ? NAN : fmax(range->high, earlier.high);
     }
     if (ladder)
-        *ladder = choice->strength != CURVE_ONLY;
+        *ladder = m->choices[target * TRIED + place_of_age(rung->age)].strength != CURVE_ONLY;
 }
 
 void mi_cohort_payback(const struct mi_cohorts *m, size_t number, double cost,

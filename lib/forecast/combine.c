@@ -16,8 +16,8 @@
 #define START_LEAST       56   /* days before the first origin, where there are three times as many */
 #define BACKTEST_LEAST    28   /* days of a series from which weights are found by backtest */
 #define HALF_LIFE         150  /* days: what an error that old counts half */
-#define REGRESSION_COUNTS 4    /* as so many others that err as it does */
-#define WEIGHT_LITTLE     0.01 /* of the largest weight: not worth the pass */
+#define REGRESSION_COUNTS 8    /* as so many others that err as it does */
+#define WEIGHT_LITTLE     0.15 /* of the largest weight: not worth the pass */
 #define MANY_ORIGINS      80   /* from which every other one is enough to take losses at */
 #define LOSS_LITTLE       1e-12
 #define ZEROS             0.03 /* share on live days from which a series is intermittent */
