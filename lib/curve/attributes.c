@@ -97,7 +97,8 @@ static bool takes_part(const struct campaign *campaign, size_t outcome) {
 static double residual(const struct portfolio *portfolio, const struct campaign *campaign, size_t outcome) {
     if (outcome == PARAMETERS)
         return log(campaign->spend_max) - portfolio->attributes.spend_mean;
-    return campaign->mean[outcome] - portfolio->prior.nodes[campaign->node].mean[outcome];
+    double mean = outcome ? campaign->mean[outcome] : fit_prior_level(&portfolio->prior, campaign);
+    return mean - portfolio->prior.nodes[campaign->node].mean[outcome];
 }
 
 /* One regression and its part in every campaign's prior. */

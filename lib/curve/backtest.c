@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Which family extrapolates best: each is fitted to the days below the 70th percentile of every campaign's
+ * Which family extrapolates best: each is fitted to the days below the median of every campaign's
  * spend and predicts the users of the days above. Likelihood within the data does not decide: it says little
  * about what lies beyond them.
  */
@@ -13,7 +13,7 @@
 #define CAMPAIGNS_MOST   100 /* taken evenly from the portfolio */
 #define CAMPAIGNS_NEEDED 8
 #define ROWS_NEEDED      8
-#define PERCENTILE       0.7
+#define PERCENTILE       0.5
 #define REACH_NEEDED     1.1 /* mean spend above over highest below: else nothing is extrapolated */
 
 #define SHIFT_STEPS     6
@@ -22,8 +22,12 @@
 #define SCALE_NOISE     1.25 /* a scale within this factor of 1 is chance */
 #define SCALE_CAMPAIGNS 25.0 /* what is assumed (1) counts as so many campaigns */
 
-#define LEAD_NEEDED                                                                                          \
-    0.5 /* standard errors by which a family must beat the first, which holds the most curves */
+/* Standard errors by which a family must beat the first, which holds the most curves. */
+#define LEAD_NEEDED 1.5
+/* Where the first beats those of one shape parameter by so many, what it says of the curve's bend beyond the
+ * data is believed; by so few, not: then the misfit is that of a family of one shape parameter. */
+#define EARNED     2.2
+#define NOT_EARNED 0.8
 
 static const enum mi_curve_family candidates[BACKTEST_FAMILIES] = {MI_CURVE_HILL, MI_CURVE_MM, MI_CURVE_EXP};
 
@@ -130,7 +134,7 @@ static enum mi_status try_family(const struct portfolio *portfolio, const struct
                                  struct portfolio *training, struct outcome *outcomes,
                                  struct mi_error *error) {
     fill_training(portfolio, cuts, count, training);
-    enum mi_status status = fit_portfolio_fit(training, error);
+    enum mi_status status = fit_portfolio_fit(training, false, error);
     for (size_t i = 0; i < count && status == MI_OK; i++)
         outcomes[i] = compare(portfolio, &cuts[i], training, &training->campaigns[i]);
     return status;
@@ -178,25 +182,37 @@ static double error_of(const struct outcome *outcomes, size_t count) {
     return sum / (double)count;
 }
 
+/* nearest: of the others' leads over the first. */
+static double misfit_of(const struct backtest *backtest, double nearest) {
+    double own = backtest->family[backtest->best]->misfit;
+    if (backtest->best > 0)
+        return own;
+    double doubt = fmin(fmax((nearest + EARNED) / (EARNED - NOT_EARNED), 0), 1);
+    return own + doubt * (backtest->family[1]->misfit - own);
+}
+
 static enum mi_status run(const struct portfolio *portfolio, const struct cut *cuts, size_t count,
                           struct portfolio *training, struct backtest *backtest, struct mi_error *error) {
     struct outcome first[CAMPAIGNS_MOST], outcomes[CAMPAIGNS_MOST];
-    double furthest = LEAD_NEEDED;
+    double furthest = LEAD_NEEDED, nearest = -INFINITY;
     for (size_t k = 0; k < BACKTEST_FAMILIES; k++) {
         struct outcome *these = k ? outcomes : first;
         backtest->family[k] = fit_family_of(candidates[k]);
         training->family = backtest->family[k];
+        training->misfit = training->family->misfit;
         enum mi_status status = try_family(portfolio, cuts, count, training, these, error);
         if (status != MI_OK)
             return status;
         backtest->error[k] = error_of(these, count);
         double ahead = k ? lead(first, these, count) : 0;
+        nearest = k ? fmax(nearest, ahead) : nearest;
         if (k > 0 && !(ahead > furthest))
             continue;
         backtest->best = k;
         backtest->scale = calibrate(these, count);
         furthest = k ? ahead : furthest;
     }
+    backtest->misfit = misfit_of(backtest, nearest);
     backtest->done = true;
     return MI_OK;
 }
@@ -204,7 +220,8 @@ static enum mi_status run(const struct portfolio *portfolio, const struct cut *c
 enum mi_status fit_portfolio_backtest(const struct portfolio *portfolio, struct backtest *backtest,
                                       struct mi_error *error) {
     *backtest = (struct backtest){.scale = 1};
-    size_t stride = portfolio->campaign_count / CAMPAIGNS_MOST + 1, count = 0, rows = 0, most = 0;
+    size_t stride = (portfolio->campaign_count + CAMPAIGNS_MOST - 1) / CAMPAIGNS_MOST, count = 0, rows = 0,
+           most = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         most = portfolio->campaigns[i].count > most ? portfolio->campaigns[i].count : most;
     struct cut *cuts = calloc(CAMPAIGNS_MOST, sizeof *cuts);

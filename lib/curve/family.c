@@ -101,6 +101,15 @@ double fit_family_elasticity(const struct fit_family *family, const double *shap
     return (log_share[0] - log_share[1]) / (2 * STEP);
 }
 
+double fit_family_anchor(const struct fit_family *family, const double *shape) {
+    if (family->family == MI_CURVE_POWER) /* has no half saturation */
+        return 0;
+    double log_share[2];
+    const double x[2] = {0, shape[0]};
+    family->log_shares(shape, x, 2, log_share);
+    return log_share[0] - log_share[1] + shape[0];
+}
+
 double fit_family_place(const struct fit_family *family, const double *shape, double elasticity) {
     double low = -10, high = 10; /* elasticity rises with the first shape parameter */
     for (int i = 0; i < 60; i++) {

@@ -334,6 +334,7 @@ static enum mi_status choose_family(struct mi_curve_fit *fit, struct mi_error *e
     struct portfolio *portfolio = &fit->portfolio;
     if (!fit->options.any_family) {
         portfolio->family = fit_family_of(fit->options.family);
+        portfolio->misfit = portfolio->family->misfit;
         return MI_OK;
     }
     enum mi_status status = fit_portfolio_backtest(portfolio, &fit->backtest, error);
@@ -341,6 +342,7 @@ static enum mi_status choose_family(struct mi_curve_fit *fit, struct mi_error *e
         portfolio->family = fit->backtest.family[fit->backtest.best];
     else
         portfolio->family = fit_family_of(any_shape(portfolio) ? MI_CURVE_HILL : MI_CURVE_MM);
+    portfolio->misfit = fit->backtest.done ? fit->backtest.misfit : portfolio->family->misfit;
     return status;
 }
 
@@ -449,7 +451,7 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
     fit_portfolio_summarise(portfolio);
     status = choose_family(fit, error);
     if (status == MI_OK)
-        status = fit_portfolio_fit(portfolio, error);
+        status = fit_portfolio_fit(portfolio, true, error);
     if (status != MI_OK)
         return status;
     fit->typical_spend = typical_spend(portfolio);
@@ -471,10 +473,9 @@ size_t mi_curve_fit_count(const struct mi_curve_fit *fit) {
 static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *campaign,
                          struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
-    double covariance[PARAMETERS][PARAMETERS] = {{0}}, centre[PARAMETERS];
-    for (size_t k = 0; k < PARAMETERS; k++)
-        covariance[k][k] = portfolio->prior.sd[k] * portfolio->prior.sd[k];
+    double covariance[PARAMETERS][PARAMETERS], centre[PARAMETERS];
     fit_prior_centre(portfolio, campaign, centre);
+    fit_prior_spread(portfolio, centre, covariance);
     double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
     row->covariance_count =
         fit_family_curve(portfolio->family, centre, covariance, spend, &row->curve, row->covariance);
@@ -575,9 +576,9 @@ void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_c
     row->n_outliers = campaign->n_outliers;
     row->error = campaign->users > 0 ? fit_round(campaign->absolute_error / campaign->users) : NAN;
     row->aicc = aicc_of(portfolio, campaign);
-    row->weight_level = fit_round(fit_prior_weight(&portfolio->prior, campaign, 0));
+    row->weight_level = fit_round(fit_prior_weight(portfolio, campaign, 0));
     row->weight_shape =
-        campaign_has_shape(campaign) ? fit_round(fit_prior_weight(&portfolio->prior, campaign, 1)) : 0;
+        campaign_has_shape(campaign) ? fit_round(fit_prior_weight(portfolio, campaign, 1)) : 0;
     row->status = !campaign_has_shape(campaign) ? MI_CURVE_FIT_PORTFOLIO
                   : row->weight_shape < 0.5     ? MI_CURVE_FIT_SHRUNK
                                                 : MI_CURVE_FIT_OWN;

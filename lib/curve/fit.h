@@ -18,7 +18,8 @@
 #define WEEKDAYS   7
 #define LOG_MOST   30.0 /* of a parameter's absolute value */
 
-#define REACHES 7 /* multiples of the highest spend at which a curve is to be right */
+#define REACHES   7 /* multiples of the highest spend at which a curve is to be right */
+#define REACH_ONE 3 /* the highest spend itself */
 extern const double fit_reach[REACHES], fit_log_reach[REACHES];
 
 #define BINS 16 /* most groups of rows of like spend */
@@ -72,11 +73,13 @@ struct campaign {
     double layout[PARAMETERS][PARAMETERS]; /* and the posterior's grid */
     double mean[PARAMETERS]; /* of the posterior, with its covariance: what the portfolio learns from */
     double covariance[PARAMETERS][PARAMETERS];
-    double parameter[PARAMETERS]; /* of the curve that is the answer, with its covariance */
+    double anchor, anchor_variance, anchor_level; /* mean, variance, covariance with level: see pool.c */
+    double parameter[PARAMETERS];                 /* of the curve that is the answer, with its covariance */
     double curve_covariance[PARAMETERS][PARAMETERS];
     double weekday[WEEKDAYS],
         weekday_information[WEEKDAYS]; /* log effects; 1 / variance from the data alone */
     double dispersion, dispersion_own; /* in use; from its own rows alone, or NaN */
+    double dispersion_information;     /* 1 / variance of the log of the latter */
     double noise_sums[5];              /* see noise.c */
     double outliers;                   /* expected number */
     size_t n_outliers;
@@ -121,8 +124,9 @@ size_t fit_family_curve(const struct fit_family *family, const double parameter[
 struct noise {
     bool counts;       /* all users are whole numbers */
     double poisson;    /* 1 for counts */
-    double dispersion; /* the portfolio's */
-    double outliers;   /* share of days */
+    double dispersion; /* the portfolio's, and the variance of the campaigns' logs about its */
+    double dispersion_variance;
+    double outliers; /* share of days */
 };
 
 struct noise fit_noise_default(void);
@@ -152,7 +156,8 @@ struct prior {
     size_t node_count;
     double start[PARAMETERS]; /* the centre before anything is learnt */
     double sd[PARAMETERS];
-    double misfit; /* the family's */
+    double anchor; /* how much of the way to half saturation a campaign's level is compared at */
+    double misfit; /* the portfolio's */
 };
 
 /* ---- weekday.c ---- */
@@ -189,6 +194,7 @@ struct shared {
 
 struct portfolio {
     const struct fit_family *family;
+    double misfit; /* about the family's curves: standard deviation of log users */
     struct fit_day *days;
     size_t day_count;
     struct campaign *campaigns;
@@ -218,16 +224,27 @@ void fit_weekdays_learn(struct portfolio *portfolio);
 void fit_attributes_start(struct portfolio *portfolio);
 /* spends: also what attributes say of the highest spend. */
 enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, struct mi_error *error);
-/* The centre of a campaign's prior. */
+/* log(users per spend at the highest spend / users per spend at half saturation). */
+double fit_family_anchor(const struct fit_family *family, const double *shape);
+/* A campaign's log users per spend where the prior compares it with others', and its variance. */
+double fit_prior_level(const struct prior *prior, const struct campaign *campaign);
+double fit_prior_level_variance(const struct prior *prior, const struct campaign *campaign);
+/* Level and shape of a prior's centre to those of a campaign, and the prior's covariance of these. */
+void fit_prior_spread(const struct portfolio *portfolio, double centre[PARAMETERS],
+                      double covariance[PARAMETERS][PARAMETERS]);
+/* The centre of a campaign's prior: log users per spend where campaigns are compared, then shape. */
 void fit_prior_centre(const struct portfolio *portfolio, const struct campaign *campaign,
                       double centre[PARAMETERS]);
 /* One Newton step of a campaign's weekday effects, from the log likelihood's gradient and information. */
 void fit_weekdays_step(const struct weekdays *weekdays, struct campaign *campaign,
                        const double gradient[WEEKDAYS], const double information[WEEKDAYS]);
+/* 1 / variance of the log of a dispersion that these rows tell. */
+double fit_noise_dispersion_information(const struct noise *noise, double dispersion, const double *mean,
+                                        const double *regular, size_t n);
 /* A campaign's own dispersion shrunk to the portfolio's. */
 double fit_noise_campaign_dispersion(const struct noise *noise, const struct campaign *campaign);
 /* Share of a parameter that is the campaign's own. */
-double fit_prior_weight(const struct prior *prior, const struct campaign *campaign, size_t parameter);
+double fit_prior_weight(const struct portfolio *portfolio, const struct campaign *campaign, size_t parameter);
 
 /* ---- solve.c: one campaign ---- */
 
@@ -239,8 +256,8 @@ enum mi_status fit_solver_solve(struct solver *solver, const struct portfolio *p
 
 /* ---- passes.c, backtest.c ---- */
 
-/* Fits all campaigns. */
-enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *error);
+/* Fits all campaigns: their average over the days, or as of the newest date. */
+enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, struct mi_error *error);
 /* Ranges, sums and obstacles of the campaigns, from their rows; drops rows without spend. */
 void fit_portfolio_summarise(struct portfolio *portfolio);
 
@@ -251,10 +268,11 @@ struct backtest {
     const struct fit_family *family[BACKTEST_FAMILIES];
     double error[BACKTEST_FAMILIES];
     size_t best;
-    double scale; /* of the best's bands, so that they would have covered what they say */
+    double scale;  /* of the best's bands, so that they would have covered what they say */
+    double misfit; /* of the best */
 };
 
-/* Fits each family below the 70th percentile of each campaign's spend and predicts the users above. */
+/* Fits each family below the median of each campaign's spend and predicts the users above. */
 enum mi_status fit_portfolio_backtest(const struct portfolio *portfolio, struct backtest *backtest,
                                       struct mi_error *error);
 

@@ -18,16 +18,17 @@
 #define DISPERSION_START 0.015 /* a day's rate varies by 10 %, where nothing tells */
 #define DISPERSION_LEAST 1e-4
 #define DISPERSION_MOST  4.0
-#define ROWS_NEEDED      4 /* for a dispersion of one's own */
-#define PORTFOLIO_ROWS                                                                                       \
-    20 /* a campaign's dispersion is shrunk as if the portfolio's rested on so many rows                     \
-        */
-#define POISSON_LEAST 1e-9
+#define ROWS_NEEDED      4   /* for a dispersion of one's own */
+#define VARIANCE_START   0.1 /* of the log dispersions of campaigns */
+#define VARIANCE_LEAST   0.01
+#define VARIANCE_MOST    1.0
+#define VARIANCE_HYPER   10.0 /* what is assumed counts as so many campaigns */
+#define POISSON_LEAST    1e-9
 
 static const double root_two_pi = 2.5066282746310005;
 
 struct noise fit_noise_default(void) {
-    return (struct noise){true, 1, DISPERSION_START, OUTLIERS_START};
+    return (struct noise){true, 1, DISPERSION_START, VARIANCE_START, OUTLIERS_START};
 }
 
 double fit_noise_variance(const struct noise *noise, double dispersion, double mean) {
@@ -52,9 +53,8 @@ double fit_noise_log_density(const struct noise *noise, double residual) {
 double fit_noise_campaign_dispersion(const struct noise *noise, const struct campaign *campaign) {
     if (!isfinite(campaign->dispersion_own))
         return noise->dispersion;
-    double n = (double)campaign->count;
-    return exp((n * log(campaign->dispersion_own) + PORTFOLIO_ROWS * log(noise->dispersion)) /
-               (n + PORTFOLIO_ROWS));
+    double own = campaign->dispersion_information, pool = 1 / noise->dispersion_variance;
+    return exp((own * log(campaign->dispersion_own) + pool * log(noise->dispersion)) / (own + pool));
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -77,6 +77,26 @@ static double poisson_part(const struct portfolio *portfolio) {
     return fmax(slope, fmax(POISSON_LEAST, 1e-6 * mean));
 }
 
+/* How much campaigns differ in their log dispersion, beyond what chance makes of it (moments; one that is far
+ * off counts no more than one at three standard deviations). */
+static double dispersion_variance(const struct portfolio *portfolio) {
+    const struct noise *noise = &portfolio->noise;
+    double sum = VARIANCE_HYPER * VARIANCE_START, all = VARIANCE_HYPER;
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        const struct campaign *campaign = &portfolio->campaigns[i];
+        double information = campaign->dispersion_information;
+        if (campaign->count < ROWS_NEEDED || !isfinite(campaign->dispersion_own) || !(information > 0))
+            continue;
+        double off = log(campaign->dispersion_own / noise->dispersion);
+        double chance = 1 / information, now = chance + noise->dispersion_variance;
+        double weight = noise->dispersion_variance / now; /* EM of a normal mean */
+        double square = fmin(off * off, 9 * now);
+        sum += weight * weight * square + noise->dispersion_variance * (1 - weight);
+        all++;
+    }
+    return fmin(fmax(sum / all, VARIANCE_LEAST), VARIANCE_MOST);
+}
+
 void fit_noise_learn(struct portfolio *portfolio) {
     struct noise *noise = &portfolio->noise;
     double outliers = 0, rows = 0;
@@ -93,10 +113,21 @@ void fit_noise_learn(struct portfolio *portfolio) {
         qsort(own, known, sizeof *own, compare_doubles);
         noise->dispersion = sqrt(own[(known - 1) / 2] * own[known / 2]);
     }
+    noise->dispersion_variance = dispersion_variance(portfolio);
     if (rows > 0)
         noise->outliers = fmin(fmax(outliers / rows, OUTLIERS_LEAST), OUTLIERS_MOST);
     if (!noise->counts)
         noise->poisson = poisson_part(portfolio);
+}
+
+double fit_noise_dispersion_information(const struct noise *noise, double dispersion, const double *mean,
+                                        const double *regular, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double share = dispersion * mean[i] * mean[i] / fit_noise_variance(noise, dispersion, mean[i]);
+        sum += isfinite(share) ? 0.5 * regular[i] * share * share : 0;
+    }
+    return sum;
 }
 
 double fit_noise_own_dispersion(const struct noise *noise, const double *users, const double *mean,

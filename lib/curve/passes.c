@@ -110,7 +110,7 @@ static enum mi_status pass(struct portfolio *portfolio, struct mi_error *error) 
     return status;
 }
 
-enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *error) {
+enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, struct mi_error *error) {
     fit_prior_start(portfolio);
     fit_weekdays_start(portfolio);
     fit_attributes_start(portfolio);
@@ -125,7 +125,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, struct mi_error *e
         fit_prior_learn(portfolio);
         status = fit_attributes_learn(portfolio, i == 0, error);
     }
-    if (status == MI_OK)
+    if (status == MI_OK && as_of_now)
         fit_shared_now(portfolio);
     fit_shared_free(portfolio);
     return status;

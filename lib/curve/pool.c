@@ -19,6 +19,11 @@
 #define LEVEL_SD_LEAST 0.2
 #define SD_MOST        2.0
 
+#define ANCHOR_START     1.0 /* users per spend at half saturation are what campaigns have in common */
+#define ANCHOR_CAMPAIGNS 5.0 /* what is assumed counts as so many campaigns, of this variance */
+#define ANCHOR_VARIANCE  0.1
+#define ANCHOR_STEP      1e-4
+
 #define RELAXATION 1.8 /* below 2, or it may not settle */
 
 #define SHAPES_NEEDED        5 /* campaigns with a shape of their own; below, the cross-section helps */
@@ -31,8 +36,44 @@ static double square(double x) {
     return x * x;
 }
 
-double fit_prior_weight(const struct prior *prior, const struct campaign *campaign, size_t parameter) {
-    double left = campaign->covariance[parameter][parameter] / square(prior->sd[parameter]);
+double fit_prior_level(const struct prior *prior, const struct campaign *campaign) {
+    return campaign->mean[0] - prior->anchor * campaign->anchor;
+}
+
+double fit_prior_level_variance(const struct prior *prior, const struct campaign *campaign) {
+    return fmax(0, campaign->covariance[0][0] - 2 * prior->anchor * campaign->anchor_level +
+                       square(prior->anchor) * campaign->anchor_variance);
+}
+
+void fit_prior_spread(const struct portfolio *portfolio, double centre[PARAMETERS],
+                      double covariance[PARAMETERS][PARAMETERS]) {
+    const struct prior *prior = &portfolio->prior;
+    const struct fit_family *family = portfolio->family;
+    double by[PARAMETERS] = {0};
+    for (size_t k = 0; k < family->shapes; k++) {
+        double up[SHAPES] = {centre[1], centre[2]}, down[SHAPES] = {centre[1], centre[2]};
+        up[k] += ANCHOR_STEP;
+        down[k] -= ANCHOR_STEP;
+        by[1 + k] = prior->anchor * (fit_family_anchor(family, up) - fit_family_anchor(family, down)) /
+                    (2 * ANCHOR_STEP);
+    }
+    centre[0] += prior->anchor * fit_family_anchor(family, centre + 1);
+    by[0] = 1;
+    for (size_t i = 0; i < PARAMETERS; i++)
+        for (size_t j = 0; j < PARAMETERS; j++)
+            covariance[i][j] = i == j ? square(prior->sd[i]) : 0;
+    for (size_t k = 1; k < PARAMETERS; k++) {
+        covariance[0][0] += square(by[k] * prior->sd[k]);
+        covariance[0][k] = covariance[k][0] = by[k] * square(prior->sd[k]);
+    }
+}
+
+double fit_prior_weight(const struct portfolio *portfolio, const struct campaign *campaign,
+                        size_t parameter) {
+    double centre[PARAMETERS], spread[PARAMETERS][PARAMETERS];
+    fit_prior_centre(portfolio, campaign, centre);
+    fit_prior_spread(portfolio, centre, spread);
+    double left = campaign->covariance[parameter][parameter] / spread[parameter][parameter];
     return left < 0 ? 1 : left > 1 ? 0 : 1 - left;
 }
 
@@ -117,12 +158,15 @@ void fit_prior_start(struct portfolio *portfolio) {
     }
     mean[0] = log((users > 0 ? users : 0.5) / (spend > 0 ? spend : 1));
     prior->sd[0] = LEVEL_SD;
-    prior->misfit = family->misfit;
+    bool shaped = count_shapes(portfolio) >= SHAPES_NEEDED;
+    prior->anchor = shaped && family->family != MI_CURVE_POWER ? ANCHOR_START : 0;
+    mean[0] -= prior->anchor * fit_family_anchor(family, family->mean);
+    prior->misfit = portfolio->misfit;
     for (size_t k = 0; k < SHAPES; k++) {
         mean[1 + k] = family->mean[k];
         prior->sd[1 + k] = k < family->shapes ? family->sd[k] : 1;
     }
-    if (count_shapes(portfolio) < SHAPES_NEEDED) {
+    if (!shaped) {
         double assumed = fit_family_elasticity(family, family->mean);
         mean[1] = fit_family_place(family, family->mean, elasticity_across(portfolio, assumed));
     }
@@ -145,8 +189,8 @@ static void sum_nodes(struct portfolio *portfolio) {
         if (campaign->count == 0)
             continue;
         node->campaigns++;
-        node->spend += campaign->spend_max;
-        node->users += campaign->spend_max * exp(campaign->mean[0] - campaign->additive[0]);
+        node->spend += 1;
+        node->users += fit_prior_level(prior, campaign) - campaign->additive[0];
         if (!campaign_has_shape(campaign))
             continue;
         node->shapes++;
@@ -182,10 +226,9 @@ static void learn_centres(struct portfolio *portfolio) {
             node->mean[1 + k] = relax(portfolio, node->mean[1 + k],
                                       (node->shape[k] + weight * above[1 + k]) / (node->shapes + weight));
         if (i == 0 && node->spend > 0)
-            node->mean[0] = log(node->users / node->spend);
+            node->mean[0] = node->users / node->spend;
         else if (i > 0 && node->spend > 0)
-            node->mean[0] = (node->campaigns * log(node->users / node->spend) + weight * above[0]) /
-                            (node->campaigns + weight);
+            node->mean[0] = (node->users + weight * above[0]) / (node->campaigns + weight);
         else if (i > 0)
             node->mean[0] = above[0];
     }
@@ -200,8 +243,10 @@ static void learn_spreads(struct portfolio *portfolio) {
         for (size_t k = 0; k < 1 + family->shapes && campaign->count > 0; k++) {
             if (k > 0 && !campaign_has_shape(campaign))
                 break;
-            double off = campaign->mean[k] - campaign->additive[k] - prior->nodes[campaign->node].mean[k];
-            sum[k] += square(off) + campaign->covariance[k][k];
+            double mean = k ? campaign->mean[k] : fit_prior_level(prior, campaign);
+            double off = mean - campaign->additive[k] - prior->nodes[campaign->node].mean[k];
+            sum[k] +=
+                square(off) + (k ? campaign->covariance[k][k] : fit_prior_level_variance(prior, campaign));
             count[k]++;
         }
     }
@@ -213,7 +258,33 @@ static void learn_spreads(struct portfolio *portfolio) {
     }
 }
 
+/* Users per spend fall towards saturation, so that campaigns seen at other parts of their curves are best
+ * compared where all are half saturated; unless everybody spends up to the same CPA. The data say which: how
+ * far the level at the highest spend goes with what the shape makes of it (a regression, EM). */
+static void learn_anchor(struct portfolio *portfolio) {
+    struct prior *prior = &portfolio->prior;
+    double n = 0, x = 0, y = 0, xx = ANCHOR_CAMPAIGNS * ANCHOR_VARIANCE, xy = xx * ANCHOR_START;
+    if (prior->anchor == 0)
+        return;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < portfolio->campaign_count; i++) {
+            const struct campaign *campaign = &portfolio->campaigns[i];
+            if (campaign->count == 0 || !campaign_has_shape(campaign))
+                continue;
+            double level = campaign->mean[0] - campaign->additive[0] - prior->nodes[campaign->node].mean[0];
+            if (pass == 0) {
+                n++, x += campaign->anchor, y += level;
+                continue;
+            }
+            double off = campaign->anchor - x / n;
+            xx += square(off) + campaign->anchor_variance;
+            xy += off * (level - y / n) + campaign->anchor_level;
+        }
+    prior->anchor = fmin(fmax(xy / xx, 1e-3), 1.5);
+}
+
 void fit_prior_learn(struct portfolio *portfolio) {
+    learn_anchor(portfolio);
     sum_nodes(portfolio);
     learn_centres(portfolio);
     learn_spreads(portfolio);

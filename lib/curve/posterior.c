@@ -33,6 +33,12 @@
  * a Laplace distribution 80.0 %, against 83.7 % with that from the variance. */
 #define ROOT_HALF_PI 1.2533141373155003
 
+#define EXPECTATION_MOST 0.15
+
+/* Shapes are less spread than a normal prior has it; beyond the data, where little else tells, bands would
+ * hold 88 to 91 % at three times the highest spend on simulated portfolios of like campaigns. */
+#define BEYOND 0.94
+
 #define CURVE_STEPS 6
 #define CURVE_TIE   1e-3
 
@@ -98,7 +104,7 @@ static bool prepare(const struct prior *prior, const struct posterior_bins *bins
 /* ---- the grid ---- */
 
 struct point {
-    double weight, shape[SHAPES], level, users[REACHES], fitted[BINS];
+    double weight, shape[SHAPES], level, anchor, users[REACHES], fitted[BINS];
 };
 
 /* Principal axes of the shape's covariance: columns, longest first. */
@@ -133,9 +139,11 @@ static void weigh(const struct fit_family *family, const struct prior *prior, co
     x[n + REACHES] = 0;
     family->log_shares(point->shape, x, n + REACHES + 1, share);
     double top = share[n + REACHES];
+    point->anchor = fit_family_anchor(family, point->shape);
+    double level = centre[0] + prior->anchor * point->anchor;
     for (size_t i = 0; i < n; i++)
-        residual[i] = bins->target[i] - centre[0] - (share[i] - top);
-    point->level = centre[0];
+        residual[i] = bins->target[i] - level - (share[i] - top);
+    point->level = level;
     for (size_t i = 0; i < n; i++) {
         double sum = 0;
         for (size_t j = 0; j < n; j++)
@@ -146,7 +154,7 @@ static void weigh(const struct fit_family *family, const struct prior *prior, co
         point->fitted[i] = bins->target[i] - bins->variance[i] * sum;
     }
     for (size_t r = 0; r < REACHES; r++) {
-        point->users[r] = centre[0] + share[n + r] - top;
+        point->users[r] = level + share[n + r] - top;
         for (size_t i = 0; i < n; i++)
             point->users[r] += k->cross[r][i] * solved[i];
     }
@@ -166,6 +174,7 @@ static void add_rest(const struct point *points, size_t count, const struct krig
         for (size_t p = 0; p < count; p++)
             absolute += points[p].weight * fabs(points[p].users[r] - posterior->log_users[r]);
         ratio[r] = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
+        ratio[r] *= fit_reach[r] > 1 ? BEYOND : 1;
     }
     for (size_t r = 0; r < REACHES; r++)
         for (size_t q = 0; q < REACHES; q++)
@@ -178,6 +187,7 @@ static void average(const struct point *points, size_t count, const struct krigi
     memset(posterior->mean, 0, sizeof posterior->mean);
     memset(posterior->covariance, 0, sizeof posterior->covariance);
     memset(posterior->log_users, 0, sizeof posterior->log_users);
+    posterior->anchor = posterior->anchor_variance = posterior->anchor_level = 0;
     for (size_t i = 0; i < bins->n; i++)
         bins->fitted[i] = bins->fitted_variance[i] = 0;
     for (size_t p = 0; p < count; p++) {
@@ -185,6 +195,7 @@ static void average(const struct point *points, size_t count, const struct krigi
         const double own[PARAMETERS] = {point->level, point->shape[0], point->shape[1]};
         for (size_t j = 0; j < PARAMETERS; j++)
             posterior->mean[j] += point->weight * own[j];
+        posterior->anchor += point->weight * point->anchor;
         for (size_t r = 0; r < REACHES; r++)
             posterior->log_users[r] += point->weight * point->users[r];
         for (size_t i = 0; i < bins->n; i++)
@@ -202,6 +213,9 @@ static void average(const struct point *points, size_t count, const struct krigi
             for (size_t j = 0; j < PARAMETERS; j++)
                 posterior->covariance[i][j] +=
                     point->weight * (own[i] - posterior->mean[i]) * (own[j] - posterior->mean[j]);
+        double off = point->anchor - posterior->anchor;
+        posterior->anchor_variance += point->weight * off * off;
+        posterior->anchor_level += point->weight * off * (point->level - posterior->mean[0]);
         for (size_t r = 0; r < REACHES; r++)
             for (size_t q = 0; q < REACHES; q++)
                 posterior->users_covariance[r][q] += point->weight *
@@ -319,6 +333,13 @@ static void normal_matrix(double by[REACHES][PARAMETERS], double h[PARAMETERS][P
     invert3(h);
 }
 
+/* What the log of expected users is above the expected log, for a plan's profit is linear in users. Only of
+ * what is not known beyond the highest spend: of counts the log at the mode is that of the mean as it is. */
+static double expectation(const struct posterior *posterior, size_t r) {
+    double beyond = posterior->users_covariance[r][r] - posterior->users_covariance[REACH_ONE][REACH_ONE];
+    return fit_reach[r] > 1 ? fmin(fmax(0.5 * beyond, 0), EXPECTATION_MOST) : 0;
+}
+
 void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior,
                          double parameter[PARAMETERS], double covariance[PARAMETERS][PARAMETERS]) {
     double users[REACHES], by[REACHES][PARAMETERS], h[PARAMETERS][PARAMETERS], root[PARAMETERS][REACHES];
@@ -330,7 +351,8 @@ void fit_posterior_curve(const struct fit_family *family, const struct posterior
         for (size_t j = 0; j < PARAMETERS; j++) {
             g[j] = CURVE_TIE * (posterior->mean[j] - parameter[j]);
             for (size_t r = 0; r < REACHES; r++)
-                g[j] += reach_weight[r] * by[r][j] * (posterior->log_users[r] - users[r]);
+                g[j] += reach_weight[r] * by[r][j] *
+                        (posterior->log_users[r] + expectation(posterior, r) - users[r]);
         }
         for (size_t i = 0; i < PARAMETERS; i++) {
             double move = 0;

@@ -10,10 +10,10 @@
 #include "curve/fit.h"
 
 #define SD_START   0.1
-#define SD_LEAST   0.01
+#define SD_LEAST   0.002
 #define SD_MOST    0.5
-#define HYPER      10.0 /* what is assumed at the start counts as so many days */
-#define ROWS_LEAST 3    /* campaigns of a day; below, there is no telling it from noise */
+#define HYPER      1.0 /* what is assumed at the start counts as so many days */
+#define ROWS_LEAST 3   /* campaigns of a day; below, there is no telling it from noise */
 #define CELLS_MOST 4000000
 #define STEP_MOST  0.5
 

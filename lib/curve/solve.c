@@ -131,9 +131,7 @@ static void set_means(struct solver *s, const struct campaign *campaign) {
 /* The prior's shape at the level that the sums give. */
 static void start(struct solver *s, struct campaign *campaign) {
     memcpy(campaign->mean, s->centre, sizeof campaign->mean);
-    memset(campaign->covariance, 0, sizeof campaign->covariance);
-    for (size_t k = 0; k < PARAMETERS; k++)
-        campaign->covariance[k][k] = s->portfolio->prior.sd[k] * s->portfolio->prior.sd[k];
+    fit_prior_spread(s->portfolio, campaign->mean, campaign->covariance);
     memcpy(campaign->layout, campaign->covariance, sizeof campaign->layout);
     s->bins.n = 0;
     fit_rows(s, campaign->mean);
@@ -202,6 +200,9 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
         *step = fmax(*step, fabs(s->bins.fitted[j] - before[j]));
     memcpy(campaign->mean, posterior->mean, sizeof campaign->mean);
     memcpy(campaign->covariance, posterior->covariance, sizeof campaign->covariance);
+    campaign->anchor = posterior->anchor;
+    campaign->anchor_variance = posterior->anchor_variance;
+    campaign->anchor_level = posterior->anchor_level;
     fit_rows(s, campaign->mean);
     return true;
 }
@@ -275,6 +276,8 @@ static void judge(struct solver *s, struct campaign *campaign) {
                 campaign->noise_sums[k] += weight * terms[k];
         }
     }
+    campaign->dispersion_information =
+        fit_noise_dispersion_information(noise, campaign->dispersion, s->mean, s->regular, s->n);
     campaign->dispersion_own = fit_noise_own_dispersion(noise, s->y, s->mean, s->regular, s->n, spent);
 }
 

@@ -42,7 +42,7 @@ static struct portfolio one_campaign(struct fit_day *days, struct campaign *camp
                                   .campaign_count = 1,
                                   .prior = {.nodes = node, .node_count = 1, .sd = {0.7, 1, 0.5}}};
     fit_portfolio_summarise(&portfolio);
-    portfolio.noise = (struct noise){true, 1, 0.05, 0.03};
+    portfolio.noise = (struct noise){true, 1, 0.05, 0.1, 0.03};
     return portfolio;
 }
 
@@ -67,14 +67,16 @@ static void posterior_matches_scipy(void **state) {
         assert_true(fabs(campaign.mean[k] - mean[k]) < 0.25 * sd[k]);
         assert_true(fabs(sqrt(campaign.covariance[k][k]) / sd[k] - 1) < 0.15);
     }
-    /* the curve passes through the posterior's mean of log users */
+    /* the curve passes through the posterior's mean of log users at the highest spend; beyond, through the
+     * log of expected users, which is more by half of the variance that comes on top */
     struct mi_curve curve;
     double triangle[MI_CURVE_COVARIANCE_MOST];
     fit_family_curve(portfolio.family, campaign.parameter, campaign.covariance, campaign.spend_max, &curve,
                      triangle);
     double at_most = mi_curve_users(&curve, 2994);
-    assert_true(fabs(log(mi_curve_users(&curve, 2 * 2994.0) / at_most) - 0.24865) < 0.02);
-    assert_true(fabs(log(mi_curve_users(&curve, 3 * 2994.0) / at_most) - 0.34723) < 0.02);
+    double twice = log(mi_curve_users(&curve, 2 * 2994.0) / at_most) - 0.24865;
+    double thrice = log(mi_curve_users(&curve, 3 * 2994.0) / at_most) - 0.34723;
+    assert_true(twice > 0 && twice < 0.05 && thrice > twice && thrice < 0.1);
     fit_solver_free(solver);
 }
 
@@ -242,7 +244,7 @@ static void one_row_each_takes_the_cross_section(void **state) {
     double elasticity = spend * mi_curve_slope(&row.curve, spend) / mi_curve_users(&row.curve, spend);
     assert_true(elasticity > 0.6 && elasticity < 0.7);
     assert_true(fabs(mi_curve_users(&row.curve, spend) / (3 * pow(spend, 0.7)) - 1) < 0.05);
-    assert_true(row.weight_level > 0.9 && row.weight_shape == 0);
+    assert_true(row.weight_level > 0.8 && row.weight_shape == 0);
     mi_curve_fit_free(fit);
 }
 
