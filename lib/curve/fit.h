@@ -180,6 +180,8 @@ struct attributes {
 
 /* ---- shared.c: day effects of groups ---- */
 
+#define SHARED_ROWS_LEAST 3 /* campaigns of a group and date; below, there is no telling it from noise */
+
 struct shared_cell { /* a group and date */
     double effect, gradient, information;
     size_t rows;
@@ -216,8 +218,10 @@ enum mi_status fit_shared_start(struct portfolio *portfolio, struct mi_error *er
 void fit_shared_free(struct portfolio *portfolio);
 /* Learn from the campaigns as they were fitted last. */
 void fit_shared_learn(struct portfolio *portfolio);
-/* Takes the levels to what they are at the newest date. */
-void fit_shared_now(struct portfolio *portfolio);
+/* The group of a campaign, by its node of the prior. */
+size_t fit_shared_group(const struct prior *prior, size_t node);
+/* Takes the levels to what is expected of the day after the newest (level.c). */
+enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error);
 void fit_prior_learn(struct portfolio *portfolio);
 void fit_noise_learn(struct portfolio *portfolio);
 void fit_weekdays_learn(struct portfolio *portfolio);

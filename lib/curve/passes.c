@@ -126,7 +126,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
         status = fit_attributes_learn(portfolio, i == 0, error);
     }
     if (status == MI_OK && as_of_now)
-        fit_shared_now(portfolio);
+        status = fit_level_now(portfolio, error);
     fit_shared_free(portfolio);
     return status;
 }

@@ -9,15 +9,15 @@
 
 #include "curve/fit.h"
 
-#define SD_START   0.1
-#define SD_LEAST   0.002
-#define SD_MOST    0.5
-#define HYPER      1.0 /* what is assumed at the start counts as so many days */
-#define ROWS_LEAST 3   /* campaigns of a day; below, there is no telling it from noise */
-#define CELLS_MOST 4000000
-#define STEP_MOST  0.5
+#define SD_START          0.1
+#define SD_LEAST          0.002
+#define SD_MOST           0.5
+#define HYPER             1.0 /* what is assumed at the start counts as so many days */
+#define SHARED_ROWS_LEAST 3   /* campaigns of a day; below, there is no telling it from noise */
+#define CELLS_MOST        4000000
+#define STEP_MOST         0.5
 
-static size_t widest(const struct prior *prior, size_t node) {
+size_t fit_shared_group(const struct prior *prior, size_t node) {
     while (node > 0 && prior->nodes[node].parent > 0)
         node = prior->nodes[node].parent;
     return node;
@@ -51,7 +51,7 @@ enum mi_status fit_shared_start(struct portfolio *portfolio, struct mi_error *er
 static struct shared_cell *cell_of(const struct portfolio *portfolio, const struct campaign *campaign,
                                    const struct fit_day *day) {
     const struct shared *shared = &portfolio->shared;
-    return &shared->cells[widest(&portfolio->prior, campaign->node) * shared->span +
+    return &shared->cells[fit_shared_group(&portfolio->prior, campaign->node) * shared->span +
                           (size_t)(day->date - shared->oldest)];
 }
 
@@ -74,7 +74,7 @@ void fit_shared_learn(struct portfolio *portfolio) {
     }
     for (size_t i = 0; i < shared->count; i++) {
         struct shared_cell *cell = &shared->cells[i];
-        if (cell->rows < ROWS_LEAST) {
+        if (cell->rows < SHARED_ROWS_LEAST) {
             cell->effect = 0;
             continue;
         }
@@ -90,67 +90,5 @@ void fit_shared_learn(struct portfolio *portfolio) {
             struct fit_day *day = &portfolio->days[campaign->first + j];
             day->effect = (float)cell_of(portfolio, campaign, day)->effect;
         }
-    }
-}
-
-#define BLOCK            7    /* rows over which residuals are averaged to tell drift from noise */
-#define BLOCKS_LEAST     20   /* pairs of blocks that say something */
-#define OWN_HALF_LIFE    14.0 /* days */
-#define SHARED_HALF_LIFE 7.0
-
-static double block_mean(const struct fit_day *days) {
-    double sum = 0, weight = 1e-9;
-    for (size_t i = 0; i < BLOCK; i++) {
-        sum += (double)days[i].weight * (double)days[i].residual;
-        weight += (double)days[i].weight;
-    }
-    return sum / weight;
-}
-
-/* Variance of the campaigns' own drift: covariance of residuals a week apart, which is 0 without. */
-static double drift_variance(const struct portfolio *portfolio) {
-    double sum = 0, count = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        const struct campaign *campaign = &portfolio->campaigns[i];
-        const struct fit_day *days = &portfolio->days[campaign->first];
-        for (size_t j = 0; j + 2 * BLOCK <= campaign->count; j += BLOCK) {
-            sum += block_mean(days + j) * block_mean(days + j + BLOCK);
-            count++;
-        }
-    }
-    return count >= BLOCKS_LEAST ? fmax(sum / count, 0) : 0;
-}
-
-static double shared_now(const struct portfolio *portfolio, size_t group, int32_t now) {
-    const struct shared *shared = &portfolio->shared;
-    double sum = 0, weight = 1e-9;
-    for (size_t d = 0; d < shared->span; d++) {
-        const struct shared_cell *cell = &shared->cells[group * shared->span + d];
-        double kernel = exp2(-(double)(now - shared->oldest - (int32_t)d) / SHARED_HALF_LIFE);
-        if (cell->rows >= ROWS_LEAST) {
-            sum += kernel * cell->effect;
-            weight += kernel;
-        }
-    }
-    return sum / weight;
-}
-
-void fit_shared_now(struct portfolio *portfolio) {
-    if (!portfolio->shared.cells)
-        return;
-    double variance = drift_variance(portfolio);
-    int32_t now = portfolio->shared.oldest + (int32_t)portfolio->shared.span - 1;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        struct campaign *campaign = &portfolio->campaigns[i];
-        double sum = 0, weight = 0;
-        for (size_t j = 0; j < campaign->count; j++) {
-            const struct fit_day *day = &portfolio->days[campaign->first + j];
-            double kernel = exp2(-(double)(now - day->date) / OWN_HALF_LIFE) * (double)day->weight;
-            sum += kernel * (double)day->residual;
-            weight += kernel;
-        }
-        campaign->parameter[0] += shared_now(portfolio, widest(&portfolio->prior, campaign->node), now);
-        if (variance > 0)
-            campaign->parameter[0] += sum / (weight + 1 / variance);
     }
 }
