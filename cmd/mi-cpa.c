@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * mi-cpa: what a user costs at a spend. `predict` adds spend, CPA, users and saturation from a campaign's
- * curve; `fit` makes the curves from daily rows.
+ * curve; `fit` makes the curves from daily rows, `price` by way of impressions and clicks.
  */
 #include "cpa/cpa.h"
 
@@ -28,6 +28,13 @@ static const struct command commands[] = {
      .example = "mi-cpa fit -o curves.csv days.csv",
      .options = fit_table,
      .run = run_fit},
+    {.name = "price",
+     .purpose = "CPA from CPM, click rate and conversion rate; curves, and what drove a change",
+     .input = "[FILE]",
+     .details = price_details,
+     .example = "mi-cpa price --since=2026-03-15 --market=cpm_index days.csv",
+     .options = price_table,
+     .run = run_price},
     {.name = NULL},
 };
 

@@ -11,7 +11,8 @@
 /* The options of all sub-commands; each reads some. */
 static struct {
     unsigned long seed, campaigns, days, users, history, behaviour, experiments;
-    double attributes, outliers, incrementality, error;
+    double attributes, outliers, incrementality, error, market_effect;
+    bool funnel;
     unsigned condition, noise;
     const char *start, *truth;
 } options;
@@ -32,6 +33,10 @@ static const struct option_spec portfolio_options[] = {
      "share of the curves' variance that network, targeting, geo and creative explain;\n"
      "above 0 the days carry these columns",
      "0"},
+    {"funnel", 0, OPTION_FLAG, &options.funnel, 0, 0, NULL, NULL,
+     "days have impressions, clicks, reach, cpm_index and competition too", NULL},
+    {"market-effect", 0, OPTION_NUMBER, &options.market_effect, -10, 10, NULL, "ELASTICITY",
+     "of CPM to cpm_index, with --funnel", "0"},
     {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
      "write the true curve, weekday factors and LTV of each campaign there", NULL},
     {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
@@ -82,6 +87,8 @@ static enum mi_status open_simulation(struct simulation *simulation, struct mi_e
                                  .behaviour = options.behaviour,
                                  .attributes = options.attributes,
                                  .outliers = options.outliers,
+                                 .funnel = options.funnel,
+                                 .market_effect = options.market_effect,
                                  .condition = (enum mi_simulation_condition)options.condition,
                                  .noise = (enum mi_simulation_noise)options.noise};
     if (!mi_date_parse(mi_text_of(options.start), &what.start)) {
@@ -166,11 +173,15 @@ static enum mi_status put_campaign(struct table *table, const struct mi_simulate
 static enum mi_status declare_days(struct table *table, struct mi_error *error) {
     static const char *const key[] = {"date", "campaign_id", NULL}, *const seen[] = {"spend", "conversions",
                                                                                      NULL};
+    static const char *const funnel[] = {"impressions", "clicks", "reach", "cpm_index", "competition", NULL};
     enum mi_status status = declare(table, key, error);
     if (status == MI_OK && options.attributes > 0) {
         status = declare(table, segment_columns, error);
     }
-    return status == MI_OK ? declare(table, seen, error) : status;
+    if (status == MI_OK) {
+        status = declare(table, seen, error);
+    }
+    return status == MI_OK && options.funnel ? declare(table, funnel, error) : status;
 }
 
 static enum mi_status put_days(struct table *table, const struct mi_simulated_campaign *campaign,
@@ -184,6 +195,13 @@ static enum mi_status put_days(struct table *table, const struct mi_simulated_ca
         }
         put_number(table, campaign->days[i].spend);
         put_number(table, campaign->days[i].conversions);
+        if (options.funnel) {
+            put_number(table, campaign->days[i].impressions);
+            put_number(table, campaign->days[i].clicks);
+            put_number(table, campaign->days[i].reach);
+            put_number(table, campaign->days[i].cpm_index);
+            put_number(table, campaign->days[i].competition);
+        }
         status = put_row(table, error);
     }
     return status;

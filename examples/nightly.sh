@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The nightly job: from what the ad platforms exported to tomorrow's budgets, and to knowing how right it was. A crontab:
+# The nightly job: from what the ad platforms exported to the budgets of the day that begins, and to knowing how right
+# earlier nights were. A crontab:
 #
 #     MAILTO=marketing@example.org
 #     BUDGET=20000
@@ -80,18 +81,24 @@ gather() {
     add_value "$ltv" "$night/budgets.csv" "$night/campaigns.csv"
 }
 
-# Curves, predictions at several spends, and the best split. A campaign that the monitor cut is held there.
+# Curves, predictions at several spends, and the best split. A campaign that the monitor cut tonight is held there.
 optimise() {
-    held=$(awk -F '\t' -v day="$today" '$8 == day && $10 $11 == "" { printf "%s%s", comma, $3; comma = "," }' \
-        "$night/actions.tsv")
+    mi-store join -q -s mi.db -O tsv -o "$night/campaigns.tsv" campaigns.csv
+    held=$(awk -F '\t' -v day="$today" '
+        FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        FILENAME ~ /campaigns.tsv$/ { here[$at["campaign_id"]]; next }
+        $at["day"] == day && $at["undoes"] $at["undone_by"] == "" && $at["campaign_id"] in here {
+            printf "%s%s", comma, $at["campaign_id"]
+            comma = ","
+        }' "$night/campaigns.tsv" "$night/actions.tsv")
     (cd "$night" && "$here/allocate" --summary=summary.json -o allocation.csv ${held:+"--hold=$held"} "$@")
     mi-store put campaigns -q -s mi.db --map=daily_budget=recommended_budget "$night/allocation.csv"
 }
 
-# What the models, and their challengers, say of tomorrow, for the night when it can be judged.
+# What the models, and their challengers, say of the day at these budgets, for the night when it can be judged.
 predict() {
     models
-    mi-store join -q -s mi.db --column=daily_budget -o "$night/tomorrow.csv" campaigns.csv
+    mi-store join -q -s mi.db --column=daily_budget -o "$night/decided.csv" campaigns.csv
     predict_users "$cpa" "$night/curves.csv"
     if [ -n "$cpa_next" ]; then
         days "$cpa_next" "$night/staging-days.csv"
@@ -176,16 +183,16 @@ add_value() {
     if [ -e users.csv ]; then mi-ltv by-source -q -s mi.db -m "@$1" -H users.csv -o "$3" "$2"; else cp "$2" "$3"; fi
 }
 
-# MODEL CURVES: users and CPA of tomorrow, with a day's noise.
+# MODEL CURVES: users and CPA of the day, with its noise.
 predict_users() {
-    mi-cpa -q -c "$2" --missing-curve=pooled --at=daily_budget --band=outcome -o "$night/users.csv" "$night/tomorrow.csv"
+    mi-cpa -q -c "$2" --missing-curve=pooled --at=daily_budget --band=outcome -o "$night/users.csv" "$night/decided.csv"
     mi-store put predictions -q -s mi.db --made="$today" --horizon=1 --map=users=num_users --metric=cpa,users \
         --model="$1" --inputs="$2" "$night/users.csv"
 }
 
 # MODEL: what a user of each campaign will be worth.
 predict_value() {
-    add_value "$1" "$night/tomorrow.csv" "$night/ltv.csv"
+    add_value "$1" "$night/decided.csv" "$night/ltv.csv"
     mi-store put predictions -q -s mi.db --made="$today" --horizon=90 --metric=ltv --model="$1" "$night/ltv.csv"
 }
 
@@ -225,10 +232,11 @@ if [ $# -eq 0 ]; then
         for (m = split("cpa users", metric); m > 0; m--)
             for (age = 1; age <= 8; age++) print metric[m] "," age "," 1 - 0.25 * 0.45 ^ (age - 1) * (age < 8) }' >"$folder/maturity.csv"
     echo "SIMULATED: 12 campaigns of a market, which get what is recommended, for 12 nights, in $folder"
-    exec mi-simulate market --campaigns=12 --days=12 --folder="$folder/market" --policy="'$here/nightly.sh' --simulated" \
+    exec mi-simulate market --campaigns=12 --days=12 --folder="$folder/market" --policy="'$here/${0##*/}' --simulated" \
         -o "$folder/profit.csv"
 fi
 
+: "${BUDGET:?the budget of a day, as BUDGET=20000}"
 cd "$1" && shift || exit 2
 exec 9>.lock
 if ! flock -w "${WAIT:-600}" 9; then

@@ -665,6 +665,82 @@ enum mi_status mi_lift_estimate(const struct mi_lift_campaign *campaigns, size_t
                                 struct mi_error *error);
 
 /* ---------------------------------------------------------------------------------------------------------
+ * price: the funnel behind a CPA (lib/curve)
+ * ------------------------------------------------------------------------------------------------------ */
+
+#define MI_PRICE_MARKETS 5 /* most columns of the market */
+
+/* CPA = CPM / 1000 / (CTR * CVR), campaign by campaign. Impressions and conversions are saturation curves of
+ * spend (mi_curve_fit_*) in today's market, conversions with impressions and clicks as covariates; CPM goes
+ * with powers of the market's columns, clicks per impression with impressions, conversions per click with
+ * frequency (with impressions, where it is not known), all three with a trend. What a campaign's own days do
+ * not tell comes from the portfolio (stage.c). */
+struct mi_price;
+
+struct mi_price_options {
+    size_t market_count;
+    const char *const *market_names; /* for the notes; borrowed while the price lives */
+    int32_t since;                   /* what changed from this day on; MI_DATE_MISSING: not asked */
+    int32_t before;                  /* against so many days before it */
+    bool sum_duplicates;             /* add up the rows of a campaign and date, instead of refusing them */
+    unsigned long threads;
+};
+
+struct mi_price_day {
+    int32_t date; /* missing in all rows or in none */
+    double spend, impressions, clicks, conversions;
+    double reach;                    /* people who saw it; NaN: not known */
+    double market[MI_PRICE_MARKETS]; /* what the market was like */
+    uint64_t line;
+};
+
+enum mi_price_part {                         /* of a change of log CPA */
+                     MI_PRICE_CPM_SPEND,     /* CPM, as spend moved along its curve */
+                     MI_PRICE_CPM_MARKET,    /* CPM, as the market's columns moved */
+                     MI_PRICE_CPM_OTHER,     /* CPM, else */
+                     MI_PRICE_CTR,           /* fewer or more clicks per impression */
+                     MI_PRICE_CVR_FREQUENCY, /* conversions per click, as frequency moved */
+                     MI_PRICE_CVR_OTHER,     /* conversions per click, else */
+                     MI_PRICE_PARTS
+};
+const char *mi_price_part_name(enum mi_price_part part);
+
+/* Logs of ratios, since over before; NaN where a period has no days, or no conversions. */
+struct mi_price_change {
+    double cpa_before, cpa_since;
+    double total, total_se;
+    double part[MI_PRICE_PARTS], se[MI_PRICE_PARTS]; /* the parts sum to the total */
+    bool driven;               /* the change is more than two standard errors, and so is the driver's part */
+    enum mi_price_part driver; /* the largest part in the direction of the change */
+};
+
+struct mi_price_row {
+    struct mi_curve_fit_row fit; /* the curve of conversions, as mi_curve_fit_row() has it */
+    bool funnel;  /* else it has no impressions or clicks: the curve is that of conversions alone */
+    double spend; /* mean of the last week with days */
+    double cpm, ctr, cvr, cpa; /* of the curve at that spend, of an average weekday, in today's market */
+    double cpm_spend, ctr_impressions, cvr_frequency;             /* elasticities there */
+    double cpm_trend, ctr_trend, cvr_trend;                       /* change in 30 days, a fraction */
+    double market[MI_PRICE_MARKETS], market_se[MI_PRICE_MARKETS]; /* elasticity of CPM; NaN: not to be told */
+    struct mi_price_change change;
+};
+
+enum mi_status mi_price_new(const struct mi_price_options *options, struct mi_price **price,
+                            struct mi_error *error);
+void mi_price_free(struct mi_price *price);
+/* Adds a row, in any order. MI_BAD_RECORD: the id is "*", an amount is impossible, more clicks than
+ * impressions, more reach than impressions. */
+enum mi_status mi_price_add(struct mi_price *price, struct mi_text campaign_id,
+                            const struct mi_price_day *day, struct mi_error *error);
+/* As mi_curve_fit_group(). */
+enum mi_status mi_price_group(struct mi_price *price, struct mi_text campaign_id,
+                              const struct mi_text *attributes, size_t count, struct mi_error *error);
+enum mi_status mi_price_run(struct mi_price *price, const struct mi_notes *notes, struct mi_error *error);
+/* Campaigns in order of first appearance, then the portfolio's row "*"; 0 where nothing was added. */
+size_t mi_price_count(const struct mi_price *price);
+void mi_price_row(const struct mi_price *price, size_t number, struct mi_price_row *row);
+
+/* ---------------------------------------------------------------------------------------------------------
  * ltv: what a user will be worth (lib/ltv)
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -1971,6 +2047,8 @@ struct mi_simulation {
     double outliers;   /* share of days whose conversions are multiplied by 0 to 0.3 or 2.5 to 5 */
     enum mi_simulation_condition condition;
     enum mi_simulation_noise noise;
+    bool funnel;          /* days have impressions, clicks, reach and the market's prices */
+    double market_effect; /* elasticity of CPM to the market's price index; with a funnel */
 };
 
 /* Seed 1, 90 days from 2026-01-01, installs over 365 days, attributes 0, outliers 0.02, standard, counts. */
@@ -1985,6 +2063,9 @@ struct mi_simulated_segment {
 struct mi_simulated_day {
     int32_t date;
     double spend, conversions;
+    double impressions, clicks, reach;
+    double cpm_index,
+        competition; /* the market's, about 100: an index of prices, and one that goes with it */
 };
 
 struct mi_simulated_campaign {

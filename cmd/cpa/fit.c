@@ -3,6 +3,7 @@
  * mi-cpa fit: curves from daily rows.
  */
 #include "cpa/cpa.h"
+#include "cpa/groups.h"
 #include "cpa/lift.h"
 #include "cpa/plot.h"
 #include "cpa/timing.h"
@@ -115,74 +116,17 @@ const char fit_details[] =
 
 #define COVARIATES_MOST 4
 
-static const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
-
-struct group_column {
-    size_t in_stream, in_attributes; /* one of them */
-};
-
 struct fit {
     struct stream stream;
     struct mi_curve_fit *fit;
-    struct group_column groups[GROUPS_MOST];
-    char *group_names[GROUPS_MOST];
-    size_t group_count;
-    struct mi_reader *attributes;
-    struct mi_batch *attribute_batch;
-    struct mi_index *attribute_ids;
+    struct groups groups;
     char *currency; /* of the first row */
     size_t id, date, spend, users, money, covariates[COVARIATES_MOST], covariate_count;
     struct plot plot;
     struct timing timing;
     struct lift lift;
     size_t ltv[2], rate[2]; /* columns of the stream and of the attributes */
-    size_t rows_without_attributes;
 };
-
-static enum mi_status open_attributes(struct fit *f, struct mi_error *error) {
-    size_t id;
-    enum mi_status status = table_open(fit_options.attributes, &f->attributes, &f->attribute_batch, error);
-    if (!status)
-        status = mi_reader_column(f->attributes, "campaign_id", true, &id, error);
-    return status ? status : mi_batch_index(f->attribute_batch, id, &f->attribute_ids, error);
-}
-
-/* The column in the days, else in the attributes; one that is nowhere is an error of the days. */
-static enum mi_status add_group_column(struct fit *f, const char *name, bool required,
-                                       struct mi_error *error) {
-    bool in_stream = mi_reader_has(f->stream.reader, name);
-    bool in_attributes = !in_stream && f->attributes && mi_reader_has(f->attributes, name);
-    if (!in_stream && !in_attributes && !required)
-        return MI_OK;
-    if (f->group_count == GROUPS_MOST)
-        return mi_error_set(error, MI_BAD_ARGUMENT, "--pool-by takes at most %d columns", GROUPS_MOST);
-    struct group_column *group = &f->groups[f->group_count];
-    f->group_names[f->group_count++] = mi_text_copy(mi_text_of(name));
-    if (!f->group_names[f->group_count - 1])
-        return no_memory(error);
-    group->in_attributes = MI_NO_COLUMN;
-    enum mi_status status =
-        mi_reader_column(f->stream.reader, name, !in_attributes, &group->in_stream, error);
-    if (!status && in_attributes)
-        status = mi_reader_column(f->attributes, name, true, &group->in_attributes, error);
-    return status;
-}
-
-static enum mi_status open_groups(struct fit *f, struct mi_error *error) {
-    enum mi_status status = fit_options.attributes ? open_attributes(f, error) : MI_OK;
-    char *rest = NULL,
-         *names = mi_text_copy(mi_text_of(fit_options.pool_by ? fit_options.pool_by : usual_groups));
-    if (!status && !names)
-        status = no_memory(error);
-    char *name = names ? strtok_r(names, ",", &rest) : NULL;
-    for (; name && !status; name = strtok_r(NULL, ",", &rest))
-        status = add_group_column(f, name, fit_options.pool_by != NULL, error);
-    free(names);
-    if (!status && fit_options.attributes && f->group_count == 0)
-        status = mi_error_set(error, MI_BAD_INPUT, "%s has none of the columns to pool by (%s)",
-                              fit_options.attributes, usual_groups);
-    return status;
-}
 
 static enum mi_status fit_columns(struct fit *f, struct mi_error *error) {
     const struct wanted wanted[] = {
@@ -220,7 +164,7 @@ static enum mi_status add_covariates(struct fit *f, const struct mi_batch *batch
 
 /* For the pictures: what a user is worth and what spend costs, where a table says it. */
 static enum mi_status open_plot(struct fit *f, struct mi_error *error) {
-    struct mi_reader *const readers[2] = {f->stream.reader, f->attributes};
+    struct mi_reader *const readers[2] = {f->stream.reader, f->groups.attributes};
     enum mi_status status = plot_open(&f->plot, fit_options.plot, error);
     for (size_t i = 0; i < 2; i++) {
         f->ltv[i] = f->rate[i] = MI_NO_COLUMN;
@@ -235,14 +179,14 @@ static enum mi_status open_plot(struct fit *f, struct mi_error *error) {
 static enum mi_status plot_row(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
                                int32_t date, double spend, double users, struct mi_error *error) {
     double ltv[2] = {NAN, NAN}, rate[2] = {NAN, NAN};
-    size_t there = f->attribute_ids ? mi_index_find(f->attribute_ids, id) : SIZE_MAX;
+    size_t there = f->groups.ids ? mi_index_find(f->groups.ids, id) : SIZE_MAX;
     enum mi_status status = mi_batch_number(batch, row, f->ltv[0], MI_MONEY, &ltv[0], error);
     if (!status)
         status = mi_batch_number(batch, row, f->rate[0], MI_MONEY, &rate[0], error);
     if (!status && there != SIZE_MAX)
-        status = mi_batch_number(f->attribute_batch, there, f->ltv[1], MI_MONEY, &ltv[1], error);
+        status = mi_batch_number(f->groups.batch, there, f->ltv[1], MI_MONEY, &ltv[1], error);
     if (!status && there != SIZE_MAX)
-        status = mi_batch_number(f->attribute_batch, there, f->rate[1], MI_MONEY, &rate[1], error);
+        status = mi_batch_number(f->groups.batch, there, f->rate[1], MI_MONEY, &rate[1], error);
     return status ? status
                   : plot_add(&f->plot, id, date, spend, users, isnan(ltv[0]) ? ltv[1] : ltv[0],
                              isnan(rate[0]) ? rate[1] : rate[0], error);
@@ -256,9 +200,9 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
     enum mi_status status = table_open(fit_options.new_campaigns, &reader, &batch, error);
     if (!status)
         status = mi_reader_column(reader, "campaign_id", true, &id_column, error);
-    for (size_t i = 0; i < f->group_count && !status; i++)
-        status = mi_reader_column(reader, f->group_names[i], true, &columns[i], error);
-    if (!status && f->group_count == 0)
+    for (size_t i = 0; i < f->groups.count && !status; i++)
+        status = mi_reader_column(reader, f->groups.names[i], true, &columns[i], error);
+    if (!status && f->groups.count == 0)
         status =
             mi_error_set(error, MI_BAD_INPUT,
                          "--new needs columns to pool by (%s) in the days or --attributes", usual_groups);
@@ -266,7 +210,7 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
         struct mi_text id, texts[GROUPS_MOST];
         struct mi_error reason = {0};
         status = mi_batch_id(batch, row, id_column, &id, error);
-        for (size_t i = 0; i < f->group_count && !status; i++)
+        for (size_t i = 0; i < f->groups.count && !status; i++)
             status = mi_batch_text(batch, row, columns[i], &texts[i], error);
         if (status)
             break;
@@ -274,9 +218,9 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
         if (status == MI_BAD_RECORD)
             status = mi_batch_fault(batch, row, id_column, error, "%s", reason.text);
         if (!status)
-            status = mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
+            status = mi_curve_fit_group(f->fit, id, texts, f->groups.count, error);
         if (!status && f->lift.path)
-            status = lift_group(&f->lift, id, texts, f->group_count, error);
+            status = lift_group(&f->lift, id, texts, f->groups.count, error);
     }
     mi_reader_close(reader);
     return status;
@@ -285,37 +229,13 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
 static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
                                 struct mi_error *error) {
     struct mi_text texts[GROUPS_MOST];
-    enum mi_status status = MI_OK;
-    size_t there = f->attribute_ids ? mi_index_find(f->attribute_ids, id) : SIZE_MAX;
-    if (f->attribute_ids && there == SIZE_MAX) {
-        f->rows_without_attributes++;
-        return MI_OK;
-    }
-    for (size_t i = 0; i < f->group_count && !status; i++)
-        status = f->groups[i].in_attributes == MI_NO_COLUMN
-                     ? mi_batch_text(batch, row, f->groups[i].in_stream, &texts[i], error)
-                     : mi_batch_text(f->attribute_batch, there, f->groups[i].in_attributes, &texts[i], error);
-    if (!status && f->lift.path)
-        status = lift_group(&f->lift, id, texts, f->group_count, error);
-    return status ? status : mi_curve_fit_group(f->fit, id, texts, f->group_count, error);
-}
-
-/* Money is in one currency: where a column names it, all rows must agree. */
-static enum mi_status check_currency(struct fit *f, const struct mi_batch *batch, size_t row,
-                                     struct mi_error *error) {
-    struct mi_text text;
-    enum mi_status status = mi_batch_text(batch, row, f->money, &text, error);
-    if (status || !text.data)
+    bool known;
+    enum mi_status status = groups_row(&f->groups, batch, row, id, texts, &known, error);
+    if (status || !known)
         return status;
-    if (!f->currency)
-        f->currency = mi_text_copy(text);
-    if (!f->currency)
-        return no_memory(error);
-    if (!mi_text_equal(text, mi_text_of(f->currency)))
-        return mi_batch_fault(batch, row, f->money, error,
-                              "\"%.*s\" after \"%.20s\": one currency a portfolio",
-                              text.size > 20 ? 20 : (int)text.size, text.data, f->currency);
-    return MI_OK;
+    if (f->lift.path)
+        status = lift_group(&f->lift, id, texts, f->groups.count, error);
+    return status ? status : mi_curve_fit_group(f->fit, id, texts, f->groups.count, error);
 }
 
 static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_t row,
@@ -332,7 +252,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
     if (!status)
         status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
     if (!status)
-        status = check_currency(f, batch, row, error);
+        status = check_currency(batch, row, f->money, &f->currency, error);
     bool use = true;
     if (!status)
         status = timing_row(&f->timing, batch, row, date, &use, error);
@@ -349,7 +269,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = lift_day(&f->lift, id, spend, error);
     if (!status)
         status = add_covariates(f, batch, row, id, error);
-    return !status && f->group_count > 0 ? add_group(f, batch, row, id, error) : status;
+    return !status && f->groups.count > 0 ? add_group(f, batch, row, id, error) : status;
 }
 
 static enum mi_status read_days(struct fit *f, struct mi_error *error) {
@@ -369,59 +289,9 @@ static enum mi_status read_days(struct fit *f, struct mi_error *error) {
 
 /* ---- fit: writing ---- */
 
-enum {
-    OUT_ID,
-    OUT_CURVE,
-    OUT_COV,
-    OUT_SPEND_MIN,
-    OUT_SPEND_MAX,
-    OUT_DISPERSION,
-    OUT_ASOF,
-    OUT_FAMILY,
-    OUT_N,
-    OUT_OUTLIERS,
-    OUT_ERROR,
-    OUT_AICC,
-    OUT_WEIGHT_LEVEL,
-    OUT_WEIGHT_SHAPE,
-    OUT_STATUS,
-    OUT_NOTE,
-    OUT_WITHOUT_LIFT,
-    OUT_INCREMENTALITY = OUT_WITHOUT_LIFT,
-    OUT_INCREMENTALITY_SE,
-    OUT_COLUMNS
-};
-
-static const char *const out_names[OUT_COLUMNS] = {
-    "campaign_id",
-    "curve",
-    "curve_cov",
-    "curve_spend_min",
-    "curve_spend_max",
-    "curve_dispersion",
-    "curve_asof",
-    "family",
-    "n",
-    "n_outliers",
-    "error",
-    "aicc",
-    "weight_level",
-    "weight_shape",
-    "status",
-    "note",
-    "incrementality",
-    "incrementality_se",
-};
-
-static size_t format_covariance(const struct mi_curve_fit_row *row, char *text) {
-    size_t used = 0;
-    for (size_t i = 0; i < row->covariance_count; i++) {
-        if (i > 0)
-            text[used++] = ' ';
-        used += mi_number_format(row->covariance[i], text + used);
-    }
-    return used;
-}
+/* Of --lift. */
+enum { LIFT_SHARE, LIFT_SE, LIFT_COLUMNS };
+static const char *const lift_names[LIFT_COLUMNS] = {"incrementality", "incrementality_se"};
 
 /* A row's curve becomes that of incremental users. */
 static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_row *row) {
@@ -429,51 +299,19 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);
 }
 
-static enum mi_status write_fitted(const struct mi_curve_fit_row *row, const struct mi_lift_result *lift,
-                                   struct mi_writer *writer, const size_t *slots, struct mi_error *error) {
-    char covariance[MI_CURVE_COVARIANCE_MOST * (MI_NUMBER_LENGTH + 1)];
-    char *curve = mi_curve_format(&row->curve);
-    if (!curve)
-        return no_memory(error);
-    mi_writer_text(writer, slots[OUT_ID], row->campaign_id);
-    mi_writer_text(writer, slots[OUT_CURVE], mi_text_of(curve));
-    mi_writer_text(writer, slots[OUT_COV], (struct mi_text){covariance, format_covariance(row, covariance)});
-    mi_writer_number(writer, slots[OUT_SPEND_MIN], row->spend_min);
-    mi_writer_number(writer, slots[OUT_SPEND_MAX], row->spend_max);
-    mi_writer_number(writer, slots[OUT_DISPERSION], row->dispersion);
-    if (row->asof != MI_DATE_MISSING)
-        mi_writer_date(writer, slots[OUT_ASOF], row->asof);
-    mi_writer_text(writer, slots[OUT_FAMILY], mi_text_of(mi_curve_family_name(row->curve.family)));
-    mi_writer_number(writer, slots[OUT_N], (double)row->n);
-    mi_writer_number(writer, slots[OUT_OUTLIERS], (double)row->n_outliers);
-    mi_writer_number(writer, slots[OUT_ERROR], row->error);
-    mi_writer_number(writer, slots[OUT_AICC], row->aicc);
-    mi_writer_number(writer, slots[OUT_WEIGHT_LEVEL], row->weight_level);
-    mi_writer_number(writer, slots[OUT_WEIGHT_SHAPE], row->weight_shape);
-    mi_writer_text(writer, slots[OUT_STATUS], mi_text_of(mi_curve_fit_status_name(row->status)));
-    if (row->note[0])
-        mi_writer_text(writer, slots[OUT_NOTE], mi_text_of(row->note));
-    if (lift) {
-        mi_writer_number(writer, slots[OUT_INCREMENTALITY], lift->incrementality);
-        mi_writer_number(writer, slots[OUT_INCREMENTALITY_SE], lift->se);
-    }
-    enum mi_status status = mi_writer_row(writer, NULL, 0, error);
-    free(curve);
-    return status;
-}
-
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[OUT_COLUMNS];
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS];
     enum mi_status status = MI_OK;
-    size_t columns = f->lift.path ? OUT_COLUMNS : OUT_WITHOUT_LIFT;
-    for (size_t i = 0; i < columns && !status; i++)
-        status = mi_writer_column(writer, out_names[i], &slots[i], error);
+    status = fitted_declare(writer, slots, error);
+    for (size_t i = 0; i < LIFT_COLUMNS && f->lift.path && !status; i++)
+        status = mi_writer_column(writer, lift_names[i], &lift_slots[i], error);
     if (f->plot.folder)
         plot_sort(&f->plot);
     f->plot.currency = f->currency;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
+        struct fitted_texts texts = {.curve = NULL};
         bool pooled = i + 1 == mi_curve_fit_count(f->fit);
         const struct mi_lift_result *lift = f->lift.path ? &f->lift.results[i] : NULL;
         mi_curve_fit_row(f->fit, i, &row);
@@ -490,7 +328,14 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
         else if (row.note[0])
             detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
                    row.note);
-        status = write_fitted(&row, lift, writer, slots, error);
+        status = fitted_set(writer, slots, &row, &texts, error);
+        if (!status && lift) {
+            mi_writer_number(writer, lift_slots[LIFT_SHARE], lift->incrementality);
+            mi_writer_number(writer, lift_slots[LIFT_SE], lift->se);
+        }
+        if (!status)
+            status = mi_writer_row(writer, NULL, 0, error);
+        free(texts.curve);
     }
     return !status && f->plot.folder ? plot_index(&f->plot, error) : status;
 }
@@ -537,7 +382,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
     if (!status)
         status = fit_columns(f, error);
     if (!status)
-        status = open_groups(f, error);
+        status =
+            groups_open(&f->groups, f->stream.reader, fit_options.pool_by, fit_options.attributes, error);
     f->timing.as_of = fit_options.as_of;
     f->timing.delay = fit_options.delay;
     f->timing.adstock = fit_options.adstock;
@@ -558,12 +404,10 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
     if (!status)
         status = run_portfolio(f, error);
     if (!status && fit_options.lift)
-        status = lift_apply(&f->lift, f->fit, f->group_names, f->group_count, error);
+        status = lift_apply(&f->lift, f->fit, f->groups.names, f->groups.count, error);
     if (status)
         return status;
-    if (f->rows_without_attributes > 0)
-        note("not in %s, pooled with the portfolio: %zu row%s", fit_options.attributes,
-             f->rows_without_attributes, f->rows_without_attributes == 1 ? "" : "s");
+    groups_say(&f->groups);
     status = stream_output(&f->stream, false, error);
     return status ? status : write_curves(f, error);
 }
@@ -572,14 +416,11 @@ enum mi_status run_fit(struct mi_error *error) {
     struct fit f = {0};
     enum mi_status status = fit(&f, error);
     status = stream_close(&f.stream, status, error);
-    for (size_t i = 0; i < f.group_count; i++)
-        free(f.group_names[i]);
     plot_free(&f.plot);
     lift_free(&f.lift);
     timing_free(&f.timing);
     free(f.currency);
     mi_curve_fit_free(f.fit);
-    mi_index_free(f.attribute_ids);
-    mi_reader_close(f.attributes);
+    groups_free(&f.groups);
     return status;
 }

@@ -5,9 +5,7 @@
 #ifndef CPA_LIFT_H
 #define CPA_LIFT_H
 
-#include "common/program.h"
-
-#define GROUPS_MOST 8 /* columns to pool by */
+#include "cpa/groups.h"
 
 /* What experiments need to know of a campaign. */
 struct lift_facts {

@@ -55,7 +55,7 @@ enum mi_status holidays_read(struct holidays *holidays, const char *path, struct
         status = mi_index_new(&names, error);
     if (!status) {
         holidays->items = calloc(mi_batch_rows(batch) + 1, sizeof *holidays->items);
-        status = holidays->items ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = holidays->items ? MI_OK : no_memory(error);
     }
     for (size_t row = 0; !status && row < mi_batch_rows(batch); row++) {
         status = read_row(holidays, names, batch, row, date, name, error);

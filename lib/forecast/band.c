@@ -6,6 +6,7 @@
  * by how few blocks of the horizon's length there are.
  */
 #include "forecast/band.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -197,8 +198,7 @@ enum mi_status band_make(const struct series *series, const struct combination *
                          struct band *band, struct mi_error *error) {
     struct backtests b = {series, c, malloc((c->origins + 1) * sizeof(double))};
     struct errors errors = {malloc((c->origins + 1) * (ALIKE_MOST + 2) * sizeof(double)), 0};
-    enum mi_status status =
-        b.unit && errors.value ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = b.unit && errors.value ? MI_OK : mi_no_memory(error);
     band->knots = 0;
     if (!status && c->kind == MI_FORECAST_STOPPED) { /* what it was says nothing of what it is */
         *band = (struct band){.knots = 1, .step = {1}};

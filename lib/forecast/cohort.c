@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "forecast/band.h"
 #include "forecast/ladder.h"
 
@@ -233,7 +234,7 @@ static enum mi_status learn_errors(struct mi_cohorts *m, struct mi_error *error)
     struct trials trials = {room, room + cells, room + 2 * cells};
     struct errors errors = {room + 3 * cells, 0};
     if (!room)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     for (size_t i = 0; i < cells; i++)
         trials.error[i] = NAN;
     enum mi_status status = cross_validate(m, add_trials, &trials, error);
@@ -250,7 +251,7 @@ static enum mi_status learn_choices(struct mi_cohorts *m, struct mi_error *error
     m->choices = calloc(cells, sizeof *m->choices);
     enum mi_status status = scores.loss && scores.count && m->choices
                                 ? cross_validate(m, add_scores, &scores, error)
-                                : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+                                : mi_no_memory(error);
     for (size_t t = 0; t < m->target_count && !status; t++)
         for (size_t p = 0; p < TRIED; p++)
             choose(m, &scores, t, p, &m->choices[t * TRIED + p]);
@@ -277,7 +278,7 @@ static enum mi_status take_cohorts(struct mi_cohorts *m, const struct mi_cohort 
     m->rungs = calloc(count, sizeof *m->rungs);
     m->revenue = malloc(cells * sizeof *m->revenue);
     if (!m->rungs || !m->revenue)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     m->count = count;
     for (size_t i = 0; i < count; i++) {
         struct rung *rung = &m->rungs[i];
@@ -304,7 +305,7 @@ static enum mi_status learn(struct mi_cohorts *m, const struct mi_cohort *cohort
     m->parent = malloc(groups * sizeof *m->parent);
     m->targets = malloc(options->target_count * sizeof *m->targets);
     if (!m->parent || !m->targets)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     memcpy(m->parent, parent, groups * sizeof *m->parent);
     memcpy(m->targets, options->targets, options->target_count * sizeof *m->targets);
     m->target_count = options->target_count;
@@ -328,8 +329,8 @@ enum mi_status mi_cohorts_learn(const struct mi_cohort *cohorts, size_t count, c
     if (count == 0 || groups == 0 || options->target_count == 0)
         return mi_error_set(error, MI_BAD_ARGUMENT, "no cohorts, groups or target ages");
     struct mi_cohorts *m = calloc(1, sizeof *m);
-    enum mi_status status = m ? learn(m, cohorts, count, parent, groups, options, error)
-                              : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status =
+        m ? learn(m, cohorts, count, parent, groups, options, error) : mi_no_memory(error);
     if (status)
         mi_cohorts_free(m);
     else
@@ -353,6 +354,30 @@ void mi_cohorts_free(struct mi_cohorts *m) {
 
 /* ---- say ---- */
 
+/* As the choice for a target has it, at an age up to that. */
+static void project_for(const struct mi_cohorts *m, const struct rung *rung, size_t target, size_t age,
+                        struct mi_forecast_range *range) {
+    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
+    const struct development *d = &m->all[choice->strength];
+    double projected = project(m, d, rung, rung->age, age, doubts[choice->doubt]);
+    *range = (struct mi_forecast_range){projected, NAN, NAN};
+    if (choice->has_interval) {
+        double unit = unit_of(m, choice, d, rung, rung->age, age, projected);
+        range->low = fmin(projected,
+                          fmax(fmin(projected, rung->cumulated[rung->age]), projected + choice->low * unit));
+        range->high = fmax(projected, projected + choice->high * unit);
+    }
+}
+
+/* Whether revenue of the cohort's group does not fall between two ages, as refunds make it. */
+static bool grows(const struct mi_cohorts *m, const struct rung *rung, size_t target, size_t from,
+                  size_t to) {
+    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
+    const struct development *d = &m->all[choice->strength];
+    const double *shape = d->log_shape + rung->group * d->ages;
+    return shape[to] >= shape[from];
+}
+
 void mi_cohort_revenue(const struct mi_cohorts *m, size_t number, size_t age, struct mi_forecast_range *range,
                        bool *ladder) {
     const struct rung *rung = &m->rungs[number];
@@ -365,18 +390,19 @@ void mi_cohort_revenue(const struct mi_cohorts *m, size_t number, size_t age, st
     }
     while (target + 1 < m->target_count && m->targets[target] < age)
         target++;
-    const struct choice *choice = &m->choices[target * TRIED + place_of_age(rung->age)];
-    const struct development *d = &m->all[choice->strength];
-    double projected = project(m, d, rung, rung->age, age, doubts[choice->doubt]);
-    *range = (struct mi_forecast_range){projected, NAN, NAN};
-    if (choice->has_interval) {
-        double unit = unit_of(m, choice, d, rung, rung->age, age, projected);
-        range->low = fmin(projected,
-                          fmax(fmin(projected, rung->cumulated[rung->age]), projected + choice->low * unit));
-        range->high = fmax(projected, projected + choice->high * unit);
+    project_for(m, rung, target, age, range);
+    /* each target has a choice of its own: what has come by an earlier one is there at a later */
+    for (size_t t = 0; t < target; t++) {
+        struct mi_forecast_range earlier;
+        if (m->targets[t] <= rung->age || !grows(m, rung, target, m->targets[t], age))
+            continue;
+        project_for(m, rung, t, m->targets[t], &earlier);
+        range->predicted = fmax(range->predicted, earlier.predicted);
+        range->low = isnan(range->low) ? NAN : fmax(range->low, earlier.low);
+        range->high = isnan(range->high) ? NAN : fmax(range->high, earlier.high);
     }
     if (ladder)
-        *ladder = choice->strength != CURVE_ONLY;
+        *ladder = m->choices[target * TRIED + place_of_age(rung->age)].strength != CURVE_ONLY;
 }
 
 void mi_cohort_payback(const struct mi_cohorts *m, size_t number, double cost,

@@ -5,6 +5,7 @@
  * random walks (the walks with drift), and the rest (weights by each segment's backtest error, sharpened).
  */
 #include "forecast/combine.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 #define START_LEAST       56   /* days before the first origin, where there are three times as many */
 #define BACKTEST_LEAST    28   /* days of a series from which weights are found by backtest */
 #define HALF_LIFE         150  /* days: what an error that old counts half */
-#define REGRESSION_COUNTS 4    /* as so many others that err as it does */
-#define WEIGHT_LITTLE     0.01 /* of the largest weight: not worth the pass */
+#define REGRESSION_COUNTS 8    /* as so many others that err as it does */
+#define WEIGHT_LITTLE     0.15 /* of the largest weight: not worth the pass */
 #define MANY_ORIGINS      80   /* from which every other one is enough to take losses at */
 #define LOSS_LITTLE       1e-12
 #define ZEROS             0.03 /* share on live days from which a series is intermittent */
@@ -319,7 +320,7 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     if (!c->path || !room) {
         combination_clear(c);
         free(room);
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     }
     b.loss = room;
     b.reference = b.loss + rows * SEGMENTS;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "forecast/band.h"
 #include "forecast/prepare.h"
 
@@ -19,6 +20,7 @@ struct mi_forecast {
     int32_t end; /* its last day */
     double level;
     bool never_negative, no_negative_week;   /* days, and sums of seven of them */
+    double zeros;                            /* probability that a day is zero */
     double fixed[MI_FORECAST_DAYS_MOST];     /* by day ahead: what is planned, NaN where nothing is */
     double factor[MI_FORECAST_DAYS_MOST];    /* by day ahead: what holidays and the plan multiply it by */
     double log_error[MI_FORECAST_DAYS_MOST]; /* standard error of its logarithm */
@@ -35,17 +37,20 @@ struct mi_forecast_options mi_forecast_options_default(void) {
 
 /* ---- make ---- */
 
-static void find_negative(struct mi_forecast *made) {
-    double week = 0;
+static void find_signs(struct mi_forecast *made) {
+    double week = 0, zeros = 0, known = 0;
     made->never_negative = made->no_negative_week = true;
     for (size_t t = 0; t < made->series.days; t++) {
         double value = made->series.value[t], left = t >= WEEK ? made->series.value[t - WEEK] : 0;
         week += (isnan(value) ? 0 : value) - (isnan(left) ? 0 : left);
         if (value < 0)
             made->never_negative = false;
+        zeros += value == 0;
+        known += !isnan(value);
         if (t + 1 >= WEEK && week < -1e-9 * fabs(value))
             made->no_negative_week = false;
     }
+    made->zeros = zeros > 0 ? (zeros + 0.5) / (known + 1) : 0;
 }
 
 /* The spend's logs by day of the series, and its forecasts. */
@@ -57,7 +62,7 @@ static enum mi_status lend_spend(struct mi_forecast *made, int32_t end,
         return MI_OK;
     made->series.spend = malloc(days * sizeof *made->series.spend);
     if (!made->series.spend)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     for (size_t t = 0; t < days; t++) {
         size_t back = days - t;
         double value = back <= spend->days ? spend->value[spend->days - back] : NAN;
@@ -82,7 +87,7 @@ static enum mi_status make(const struct mi_series *from, const struct mi_forecas
         return status;
     made->end = from->start + (int32_t)from->days - 1;
     made->level = options->level;
-    find_negative(made);
+    find_signs(made);
     for (size_t h = 0; h < MI_FORECAST_DAYS_MOST; h++) {
         bool holiday = h < options->days;
         made->factor[h] = holiday ? effects[h].factor : 1;
@@ -99,7 +104,7 @@ enum mi_status mi_forecast_series(const struct mi_series *series, const struct m
                             MI_FORECAST_DAYS_MOST);
     struct mi_forecast *made = calloc(1, sizeof *made);
     if (!made)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     enum mi_status status = make(series, options, made, error);
     if (status)
         mi_forecast_free(made);
@@ -213,6 +218,9 @@ void mi_forecast_total(const struct mi_forecast *forecast, size_t days, struct m
         band_at(&forecast->band, &forecast->band.total, (double)days, &low, &high);
         set_range(s.predicted, low * factor, high * factor, half_width(forecast, s.plan_error),
                   forecast->never_negative || (forecast->no_negative_week && days >= WEEK), range);
+        /* what happens so seldom may not happen, whatever the few times it did */
+        if (pow(forecast->zeros, s.live) > (1 - forecast->level) / 2)
+            range->low = fmin(range->low, 0);
     }
 }
 
@@ -284,7 +292,7 @@ enum mi_status mi_forecast_ratio(const struct mi_forecast *top, const struct mi_
     struct errors errors = {malloc((top->combination.origins + 1) * sizeof(double)), 0};
     double low, high;
     if (!errors.value)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     mi_forecast_total(top, days, &above);
     mi_forecast_total(bottom, days, &below);
     *range = (struct mi_forecast_range){NAN, NAN, NAN};

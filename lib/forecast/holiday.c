@@ -5,6 +5,7 @@
  * likelihood; the prior's variance by moments over the series' holidays).
  */
 #include "forecast/holiday.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -148,8 +149,7 @@ enum mi_status holidays_take_out(double *value, int32_t start, size_t days, cons
     struct dated *dates = malloc(count * sizeof *dates);
     bool *special = calloc(days, sizeof *special);
     double *room = malloc(days * sizeof *room);
-    enum mi_status status =
-        dates && special && room ? MI_OK : mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    enum mi_status status = dates && special && room ? MI_OK : mi_no_memory(error);
     for (size_t i = 0; !status && i < count; i++)
         dates[i] = (struct dated){holidays[i].name, holidays[i].date - start, NAN};
     if (!status)

@@ -6,6 +6,7 @@
  * active user does; it is what is left for ages that no cohort has reached.
  */
 #include "forecast/ladder.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ enum mi_status ladder_make(struct ladder *ladder, const struct rung *rungs, size
         (struct ladder){.rungs = rungs, .count = count, .groups = groups, .ages = ages, .parent = parent};
     ladder->sums = calloc(FOLDS * groups * ages * SUMS, sizeof *ladder->sums);
     if (!ladder->sums)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     for (size_t i = 0; i < count; i++) {
         add_rung(ladder, &rungs[i]);
         ladder->mean_exposure += rungs[i].exposure / (double)count;
@@ -144,7 +145,7 @@ enum mi_status develop(const struct ladder *ladder, size_t without, double stren
     d->level = malloc((ladder->groups + 1) * ages * sizeof *d->level);
     if (!d->log_shape || !d->level) {
         development_free(d);
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     }
     /* the curve stands behind the last group, as the parent of the first */
     const struct curve curve = fit_curve(ladder, without);

@@ -4,6 +4,7 @@
  * scales.
  */
 #include "forecast/prepare.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ enum mi_status series_prepare(const struct mi_series *from, const struct mi_fore
     const size_t days = from->days - first;
     double *room = malloc(3 * days * sizeof *room);
     if (!room)
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     *series = (struct series){
         .days = days,
         .first_weekday = mi_date_weekday(from->start + (int32_t)first),

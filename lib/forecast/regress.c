@@ -121,7 +121,7 @@ static double year_before(const struct regression *r, size_t t, size_t step) {
 
 /* A difference of values, not beyond what a day may count; 0 where it is not known. */
 static double within(double x, double most) {
-    return isnan(x) ? 0 : fmax(-most, fmin(most, x));
+    return x > most ? most : x < -most ? -most : isnan(x) ? 0 : x;
 }
 
 /* Day t + step as seen from day t; spend: log of that day's. */
@@ -152,7 +152,7 @@ static void learn(struct regression *r, size_t d) {
             continue;
         take_features(r, t, learnt[k], r->series->spend ? r->series->spend[d] : NAN, x);
         double usual = x[FOUR_WEEKDAYS], y = r->z[d] - r->known[t].month;
-        y = usual + fmax(-r->clip, fmin(r->clip, y - usual));
+        y = usual + within(y - usual, r->clip);
         r->sums[s].n++;
         for (size_t i = 0; i < FEATURES; i++) {
             for (size_t j = 0; j <= i; j++)
@@ -214,6 +214,8 @@ static void say(const struct regression *r, const struct expert *expert, const s
 
 void expert_run_regression(const struct expert *expert, const struct series *series,
                            const struct asking *asking) {
+    if (!expert->logs && series->log) /* of the two, logs are enough */
+        return;
     const size_t days = series->days;
     struct regression r = {.series = series, .z = expert->logs ? series->log : series->value};
     r.clip = CLIP * (expert->logs ? series->log_scale : series->scale);

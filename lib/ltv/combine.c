@@ -71,16 +71,22 @@ static enum mi_status sample_of(const struct ltv_fitting *f, size_t fold, bool i
     return MI_OK;
 }
 
+/* `leaf` cannot go beyond the largest user it has seen, so that a few rows do not speak for it. */
+static const struct ltv_stack_member stacking[LTV_MEMBERS] = {
+    [LTV_LEAF] = {false, 0}, [LTV_DEPTH] = {false, 1}, [LTV_NET] = {false, 1},
+    [LTV_GIVEN] = {true, 1}, [LTV_BTYD] = {true, 1},
+};
+
 /* Weights of the members that are there, fitted to a sample; only: of one member alone, LTV_MEMBERS: of all.
  */
 static enum mi_status weigh(const struct ltv_fitting *f, struct sample *sample, size_t only,
                             struct ltv_weights *weights, struct mi_error *error) {
     size_t members[LTV_MEMBERS], count = 0;
-    bool trusted[LTV_MEMBERS];
+    struct ltv_stack_member how[LTV_MEMBERS];
     struct ltv_weights found;
     for (size_t m = 0; m < LTV_MEMBERS; m++) {
         if (f->how.members[m] && (only == LTV_MEMBERS || only == m)) {
-            trusted[count] = m == LTV_GIVEN || m == LTV_BTYD;
+            how[count] = stacking[m];
             members[count++] = m;
         }
     }
@@ -90,7 +96,7 @@ static enum mi_status weigh(const struct ltv_fitting *f, struct sample *sample, 
         }
     }
     enum mi_status status =
-        ltv_stack_fit(sample->means, count, trusted, sample->actual, sample->count, &found, error);
+        ltv_stack_fit(sample->means, count, how, sample->actual, sample->count, &found, error);
     *weights = (struct ltv_weights){.scale = found.scale};
     for (size_t m = 0; m < count && status == MI_OK; m++) {
         weights->weight[members[m]] = found.weight[m];

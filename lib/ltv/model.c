@@ -154,6 +154,10 @@ enum mi_status mi_ltv_model_update(struct mi_ltv_model *model, const struct mi_l
 
 /* ---- estimates ---- */
 
+static double quantile_of(double level) {
+    return gsl_cdf_ugaussian_Pinv(0.5 + level / 2);
+}
+
 /* The interval of a mean that is estimated with standard error se from data of this skewness (of the
  * estimate, not of single users): lognormal, moved up by the second term of Hall's expansion for studentised
  * means. */
@@ -162,7 +166,7 @@ static void fill_interval(struct mi_ltv_estimate *estimate, double skewness, dou
         estimate->low = estimate->high = NAN;
         return;
     }
-    double quantile = gsl_cdf_ugaussian_Pinv(0.5 + level / 2);
+    double quantile = quantile_of(level);
     if (estimate->ltv <= 0) {
         estimate->low = 0;
         estimate->high = quantile * estimate->se;
@@ -186,6 +190,11 @@ void ltv_node_estimate(const struct ltv_tree *tree, const struct ltv_spread *spr
             variance += pow(spread->between[below] * from->scale, 2);
         }
         estimate->se = sqrt(variance);
+    }
+    if (!isnan(spread->within) && from->users.users > 0 && ltv_moments_mean(&from->users) <= 0) {
+        estimate->low = 0; /* nobody paid yet */
+        estimate->high = from->mean + quantile_of(level) * estimate->se;
+        return;
     }
     if (!isnan(spread->within) && from->users.users > 0) {
         double share = from->variance / from->noise; /* of the users' own mean in the estimate */

@@ -10,13 +10,15 @@
 #include <string.h>
 
 #define RMSE_SHARE    0.25
-#define TRUSTED_LOSS  1.25 /* of the best member's */
+#define GOOD_LOSS     1.25 /* of the best member's */
 #define TRUSTED_SHARE 0.5
 #define EQUAL_PULL    0.01 /* towards equal weights */
 #define CLEAR         1.5  /* standard errors by which a bend must do better */
 #define KNEE          0.95 /* share of predictions below the knee */
-#define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled */
-enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000 };
+#define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled, */
+#define SLIP_ERRORS   2.0  /* or so many of its standard errors */
+#define WEIGHT_LEAST  0.05
+enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000, PRIOR_ROWS = 5000 };
 
 struct pair {
     double key, value;
@@ -113,17 +115,19 @@ struct search {
     struct ltv_score least; /* the best single member's, of each */
     struct ltv_weights best;
     double best_loss;
-    const bool *trusted;
-    bool trusts;                /* there are such, and one is good enough */
+    const struct ltv_stack_member *how;
+    double losses[LTV_STACK_MOST]; /* of the members alone */
+    bool trusts;                   /* there are trusted ones, and one is good enough */
+    double slip;
     int steps;                  /* of the simplex */
     int centre[LTV_STACK_MOST]; /* refinement: no weight farther than `reach` from it; -1: all */
     int reach;
 };
 
 /* What brings a total to within the slip of the actual one. */
-static double total_scale(double said, double total) {
+static double total_scale(const struct search *search, double said, double total) {
     double ratio = total > 0 ? said / total : 1;
-    double kept = fmax(1 - TOTAL_SLIP, fmin(1 + TOTAL_SLIP, ratio));
+    double kept = fmax(1 - search->slip, fmin(1 + search->slip, ratio));
     return ratio > 0 ? kept / ratio : 1;
 }
 
@@ -135,7 +139,7 @@ static void blend(struct search *search, struct ltv_weights *weights) {
         said += search->blend[i];
         total += search->actual[i];
     }
-    weights->scale = total_scale(said, total);
+    weights->scale = total_scale(search, said, total);
     for (size_t i = 0; i < search->count && weights->scale != 1; i++) {
         search->blend[i] *= weights->scale;
     }
@@ -161,7 +165,7 @@ static void consider(struct search *search, const int *parts) {
     memcpy(weights.bend, search->bends, sizeof weights.bend);
     int in_trusted = 0;
     for (size_t m = 0; m < search->members; m++) {
-        in_trusted += search->trusted[m] ? parts[m] : 0;
+        in_trusted += search->how[m].trusted ? parts[m] : 0;
     }
     if (search->trusts && in_trusted < TRUSTED_SHARE * search->steps) {
         return;
@@ -207,7 +211,7 @@ static void scale_bend(const struct search *search, size_t member, struct ltv_be
         said += bent(bend, search->predictions[i * search->members + member]);
         total += search->actual[i];
     }
-    bend->scale = total_scale(said, total);
+    bend->scale = total_scale(search, said, total);
 }
 
 /* By how many standard errors the squared error is less with a bend than without. */
@@ -229,7 +233,7 @@ static double bend_gain(const struct search *search, size_t member, const struct
 static void bend_member(struct search *search, size_t member) {
     struct ltv_bend straight = {HUGE_VAL, 1, 1}, *best = &search->bends[member];
     *best = straight;
-    if (search->trusted[member]) {
+    if (search->how[member].trusted) {
         return;
     }
     scale_bend(search, member, &straight);
@@ -265,16 +269,68 @@ static void score_singles(struct search *search) {
         search->least.gini = fmax(search->least.gini, scores[m].gini);
     }
     for (size_t m = 0; m < search->members; m++) {
-        double loss = loss_of(search, &scores[m]);
+        double loss = search->losses[m] = loss_of(search, &scores[m]);
         best = fmin(best, loss);
-        best_trusted = search->trusted[m] ? fmin(best_trusted, loss) : best_trusted;
+        best_trusted = search->how[m].trusted ? fmin(best_trusted, loss) : best_trusted;
     }
-    search->trusts = best_trusted <= TRUSTED_LOSS * best;
+    search->trusts = best_trusted <= GOOD_LOSS * best;
+}
+
+/* The standard error of the total, as a share of it, as the members' mean leaves it. */
+static double total_error(const struct search *search) {
+    double squares = 0, total = 0;
+    for (size_t i = 0; i < search->count; i++) {
+        double said = 0;
+        for (size_t m = 0; m < search->members; m++) {
+            said += search->predictions[i * search->members + m] / (double)search->members;
+        }
+        squares += pow(search->actual[i] - said, 2);
+        total += search->actual[i];
+    }
+    return total > 0 ? sqrt(squares) / total : 0;
+}
+
+/* The weights to be drawn to; false: there are none. */
+static bool fill_prior(const struct search *search, double *prior) {
+    double best = HUGE_VAL, whole[2] = {0, 0}; /* of those learnt, of those trusted */
+    for (size_t m = 0; m < search->members; m++) {
+        best = fmin(best, search->losses[m]);
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        bool trusted = search->how[m].trusted;
+        bool good = search->losses[m] <= GOOD_LOSS * best && (!trusted || search->trusts);
+        prior[m] = good ? search->how[m].prior : 0;
+        whole[trusted] += prior[m];
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        bool trusted = search->how[m].trusted;
+        double share = whole[!trusted] > 0 ? (trusted ? TRUSTED_SHARE : 1 - TRUSTED_SHARE) : 1;
+        prior[m] *= whole[trusted] > 0 ? share / whole[trusted] : 0;
+    }
+    return whole[0] + whole[1] > 0;
+}
+
+static void draw_to_prior(struct search *search) {
+    double prior[LTV_STACK_MOST], sum = 0, *weight = search->best.weight;
+    double share = PRIOR_ROWS / (PRIOR_ROWS + (double)search->count);
+    if (!fill_prior(search, prior)) {
+        return;
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        weight[m] = (1 - share) * weight[m] + share * prior[m];
+        weight[m] = weight[m] < WEIGHT_LEAST ? 0 : weight[m];
+        sum += weight[m];
+    }
+    for (size_t m = 0; m < search->members; m++) {
+        weight[m] /= sum;
+    }
+    blend(search, &search->best);
 }
 
 static void find(struct search *search) {
     int parts[LTV_STACK_MOST] = {0};
     search->best_loss = HUGE_VAL;
+    search->slip = fmax(TOTAL_SLIP, SLIP_ERRORS * total_error(search));
     search->perfect = perfect_gain(search->actual, search->count, search->pairs);
     for (size_t m = 0; m < search->members; m++) {
         bend_member(search, m);
@@ -289,9 +345,12 @@ static void find(struct search *search) {
     search->steps = FINE;
     search->reach = FINE / COARSE / 2;
     walk(search, parts, 0, FINE);
+    if (isfinite(search->best_loss)) {
+        draw_to_prior(search);
+    }
 }
 
-enum mi_status ltv_stack_fit(const double *predictions, size_t members, const bool *trusted,
+enum mi_status ltv_stack_fit(const double *predictions, size_t members, const struct ltv_stack_member *how,
                              const double *actual, size_t count, struct ltv_weights *weights,
                              struct mi_error *error) {
     size_t every = (count + ROWS_MOST - 1) / ROWS_MOST, kept = (count + every - 1) / every;
@@ -310,7 +369,7 @@ enum mi_status ltv_stack_fit(const double *predictions, size_t members, const bo
     struct search search = {.predictions = sample,
                             .actual = outcome,
                             .members = members,
-                            .trusted = trusted,
+                            .how = how,
                             .count = kept,
                             .blend = outcome + kept,
                             .pairs = pairs};

@@ -14,6 +14,10 @@
 #define PORTFOLIO_FREEDOM 3000.0
 /* Smallest scale, as a share of the portfolio's mean: a segment without revenue is not without variance. */
 #define SCALE_LEAST 1e-3
+/* Users at the parent's mean who stand beside a segment's own where these are worth next to nothing: of a few
+ * users who paid nothing it is not known that none ever will. */
+#define PARENT_USERS 20.0
+#define NOTHING      0.1 /* of the parent's mean */
 /* Stands for the variance between users where it is not known: no shrinkage to speak of. */
 #define WITHIN_UNKNOWN   1e-6
 #define SETTLE_MOST      100
@@ -136,11 +140,21 @@ double ltv_variance(const struct ltv_moments *users, double within, double scale
     return (PORTFOLIO_FREEDOM * portfolio + users->scatter) / (PORTFOLIO_FREEDOM + users->freedom);
 }
 
+/* The mean that the users' variance is proportional to. */
+static double noise_scale(const struct ltv_tree *tree, const struct ltv_node *node) {
+    double own = node->scale, parent = tree->nodes[node->parent].scale, users = node->users.users;
+    if (ltv_moments_mean(&node->users) >= NOTHING * parent) {
+        return own;
+    }
+    return sqrt((users * own * own + PARENT_USERS * parent * parent) / (users + PARENT_USERS));
+}
+
 void ltv_tree_set_noise(struct ltv_tree *tree, const struct ltv_spread *spread) {
     for (size_t i = 0; i < tree->count; i++) {
         struct ltv_node *node = &tree->nodes[i];
         if (node->users.users > 0) {
-            node->noise = ltv_variance(&node->users, spread->within, node->scale) / node->users.users;
+            node->noise =
+                ltv_variance(&node->users, spread->within, noise_scale(tree, node)) / node->users.users;
         }
     }
 }
@@ -229,7 +243,8 @@ static void fill_gradient(const struct ltv_tree *tree, const struct ltv_spread *
         gradient[node->level - 1] += 2 * slope_of(apart, variance, node->edge);
         if (node->users.users > 0) {
             double pooled = PORTFOLIO_FREEDOM / (PORTFOLIO_FREEDOM + node->users.freedom);
-            double part = pooled * spread->within * node->scale * node->scale / node->users.users;
+            double scale = noise_scale(tree, node);
+            double part = pooled * spread->within * scale * scale / node->users.users;
             gradient[tree->levels] += slope_of(apart, variance, part);
         }
     }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "mi.h"
 
 #define MEMBERS_LEAST  3
@@ -35,7 +36,7 @@ enum mi_status mi_watch_group_new(const struct mi_watch_options *options, double
     if (made == NULL || members == NULL) {
         free(made);
         free(members);
-        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        return mi_no_memory(error);
     }
     struct mi_watch_options each = *options, sum = *options;
     *made = (struct mi_watch_group){.count = count, .members = members};

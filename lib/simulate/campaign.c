@@ -114,6 +114,7 @@ static void draw_conversions(struct mi_simulator *simulator) {
         day->date = options->start + (int32_t)i;
         double mean = mi_curve_users(&campaign->curve, day->spend) *
                       campaign->weekday[mi_date_weekday(day->date)] *
+                      (options->funnel ? pow(simulator->prices[i] / 100, -options->market_effect) : 1) *
                       outlier(simulator->random, options->outliers);
         day->conversions = observe(simulator->random, options->noise, mean);
     }
@@ -166,6 +167,9 @@ enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t numb
     walk_spend(simulator, low * half, high * half);
     draw_budgets(simulator);
     draw_conversions(simulator);
+    if (simulator->options.funnel) {
+        mi_simulate_funnel(simulator, number);
+    }
     *out = campaign;
     return MI_OK;
 }

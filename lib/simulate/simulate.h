@@ -25,7 +25,16 @@ struct profile {
 };
 
 /* Random numbers with a purpose of their own, so that none depends on how many others were drawn. */
-enum purpose { FOR_EFFECTS, FOR_SEGMENTS, FOR_CAMPAIGNS, FOR_USERS, FOR_SHARES, FOR_EXPERIMENTS };
+enum purpose {
+    FOR_EFFECTS,
+    FOR_SEGMENTS,
+    FOR_CAMPAIGNS,
+    FOR_USERS,
+    FOR_SHARES,
+    FOR_EXPERIMENTS,
+    FOR_FUNNELS,
+    FOR_PRICES
+};
 
 struct mi_simulator {
     struct mi_simulation options;
@@ -36,6 +45,7 @@ struct mi_simulator {
     double effect[QUANTITIES][ATTRIBUTES][LEVEL_LIMIT]; /* mean 0 and variance 1 over the levels */
     double segment_ltv[SEGMENT_COUNT];
     struct mi_simulated_campaign campaign;
+    double *prices, *rivals; /* of each day: index of CPM, and of competition; where there is a funnel */
 };
 
 /* Starts the generator of object `number` of a purpose. */
@@ -52,6 +62,11 @@ double mi_simulate_trait(struct mi_simulator *simulator, const struct profile *p
 
 /* Fills the columns of a user's behaviour and gives its value, whose mean is `mean`. */
 double mi_simulate_behaviour(gsl_rng *random, double *columns, size_t count, double mean);
+
+/* Draws the market's prices of each day. */
+void mi_simulate_prices(struct mi_simulator *simulator);
+/* Impressions, clicks and reach of the campaign's days, whose conversions are drawn. */
+void mi_simulate_funnel(struct mi_simulator *simulator, size_t number);
 
 /* Draws the true curve of campaign `number` into campaign.curve and gives its half saturation. */
 enum mi_status mi_simulate_truth(struct mi_simulator *simulator, const struct profile *profile, size_t number,

@@ -2,6 +2,7 @@
  *
  * A simulator's options and its life.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "simulate/simulate.h"
@@ -34,6 +35,9 @@ static enum mi_status check(const struct mi_simulation *options, struct mi_error
     if (!(options->attributes >= 0 && options->attributes <= 1)) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "share explained by attributes: 0 to 1");
     }
+    if (!(fabs(options->market_effect) <= 10)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "effect of the market: -10 to 10");
+    }
     if (options->behaviour > MI_BEHAVIOUR_MOST) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "columns of behaviour: at most %d", MI_BEHAVIOUR_MOST);
     }
@@ -58,13 +62,18 @@ enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_s
     simulator->users = gsl_rng_alloc(gsl_rng_mt19937);
     simulator->campaign.day_count = options->days;
     simulator->campaign.days = calloc(options->days, sizeof *simulator->campaign.days);
+    simulator->prices = calloc(options->days, sizeof *simulator->prices);
+    simulator->rivals = calloc(options->days, sizeof *simulator->rivals);
     simulator->behaviour = calloc(options->behaviour + 1, sizeof *simulator->behaviour);
-    if (simulator->behaviour == NULL || simulator->random == NULL || simulator->users == NULL ||
-        simulator->campaign.days == NULL) {
+    if (simulator->prices == NULL || simulator->rivals == NULL || simulator->behaviour == NULL ||
+        simulator->random == NULL || simulator->users == NULL || simulator->campaign.days == NULL) {
         mi_simulator_free(simulator);
         return mi_error_set(error, MI_NO_MEMORY, "no memory for the simulator");
     }
     mi_simulate_attributes(simulator);
+    if (options->funnel) {
+        mi_simulate_prices(simulator);
+    }
     mi_simulate_seed(simulator->users, options->seed, FOR_USERS, 0);
     *out = simulator;
     return MI_OK;
@@ -76,6 +85,8 @@ void mi_simulator_free(struct mi_simulator *simulator) {
     }
     mi_curve_clear(&simulator->campaign.curve);
     free(simulator->campaign.days);
+    free(simulator->prices);
+    free(simulator->rivals);
     free(simulator->behaviour);
     gsl_rng_free(simulator->random);
     gsl_rng_free(simulator->users);

@@ -52,7 +52,10 @@ static void test_gini_of_ties_and_perfect(void **state) {
 
 enum { USERS = 4000 };
 
-static const bool none[3] = {false}, first[3] = {true}, second[3] = {false, true};
+static const struct ltv_stack_member none[3] = {{false, 1}, {false, 1}, {false, 1}},
+                                     first[3] = {{true, 1}, {false, 1}, {false, 1}},
+                                     second[3] = {{false, 1}, {true, 1}, {false, 1}},
+                                     doubted[3] = {{false, 0}, {false, 1}, {false, 1}};
 
 /* A member that is right but for noise, one that is noise, one whose noise is the opposite of the first. */
 static void test_weights(void **state) {
@@ -78,16 +81,26 @@ static void test_weights(void **state) {
     assert_near(weights.weight[1], 0, 1e-12);
     assert_int_equal(ltv_stack_fit(said, 2, first, actual, USERS, &weights, NULL), MI_OK);
     assert_true(weights.weight[0] >= 0.5);
+    /* 5000 rows speak against the first, 4000 for its half. */
+    assert_int_equal(ltv_stack_fit(said, 3, doubted, actual, USERS, &weights, NULL), MI_OK);
+    assert_near(weights.weight[0], 0.5 * 4000 / 9000, 0.026);
 }
 
 static void test_total_is_scaled(void **state) {
     (void)state;
-    static const double said[] = {1, 2, 3, 4}, actual[] = {2, 4, 6, 8};
+    static double said[USERS], actual[USERS];
     struct ltv_weights weights;
-    assert_int_equal(ltv_stack_fit(said, 1, none, actual, 4, &weights, NULL), MI_OK);
+    for (size_t i = 0; i < USERS; i++) {
+        said[i] = 1 + (double)(i % 4);
+        actual[i] = 2 * said[i];
+    }
+    assert_int_equal(ltv_stack_fit(said, 1, none, actual, USERS, &weights, NULL), MI_OK);
     assert_near(ltv_stack_at(&weights, said, 1), 1.8, 1e-12); /* to within 10 % of the total */
-    assert_int_equal(ltv_stack_fit(said, 1, first, actual, 4, &weights, NULL), MI_OK);
+    assert_int_equal(ltv_stack_fit(said, 1, first, actual, USERS, &weights, NULL), MI_OK);
     assert_near(ltv_stack_at(&weights, said, 1), 1.8, 1e-12); /* a trusted one too */
+    /* The total is 20, its standard error near sqrt(30): within two of them 10 is near enough. */
+    assert_int_equal(ltv_stack_fit(said, 1, none, actual, 4, &weights, NULL), MI_OK);
+    assert_near(ltv_stack_at(&weights, said, 1), 1, 1e-12);
 }
 
 /* ---- the linear model ---- */
