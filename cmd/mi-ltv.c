@@ -33,8 +33,8 @@ static const struct option_spec fit_options[] = {
 
 static const struct option_spec source_options[] = {
     HISTORY_OPTION,
-    MODEL_OPTION("model for segments of few users, or @NAME in the store (else one is fitted\n"
-                 "to the history)"),
+    MODEL_OPTION("model for segments of few users, of segments or an ensemble whose features the\n"
+                 "history has, or @NAME in the store (else one is fitted to the history)"),
     STORE_OPTION,
     WAIT_OPTION,
     {.name = "independent",

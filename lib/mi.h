@@ -771,6 +771,13 @@ struct mi_ltv_model;
  * enough: MI_BAD_INPUT. */
 enum mi_status mi_ltv_fit(const struct mi_ltv_history *history, const struct mi_notes *notes,
                           struct mi_ltv_model **model, struct mi_error *error);
+/* The same of each segment's mean as a multiple of what a prior says of it, which is a model of other figures
+ * of these users and alike, as what an ensemble predicts of them. Where few users are known the prior's mean
+ * stands, but for what the others show it to be off. The prior becomes the new model's; nobody old enough:
+ * it is the model. */
+enum mi_status mi_ltv_fit_about(const struct mi_ltv_history *history, struct mi_ltv_model *prior,
+                                const struct mi_notes *notes, struct mi_ltv_model **model,
+                                struct mi_error *error);
 void mi_ltv_model_free(struct mi_ltv_model *model);
 
 /* A model as one JSON file; reading checks format, version, tool, shape, ranges and the checksum. Writing
