@@ -100,6 +100,7 @@ struct mi_text {
 
 struct mi_text mi_text_of(const char *string);          /* of a C string; NULL gives missing */
 bool mi_text_equal(struct mi_text a, struct mi_text b); /* same bytes; missing equals missing */
+uint64_t mi_text_hash(struct mi_text text);             /* 64 bits, never 0; for tables of many texts */
 char *mi_text_copy(struct mi_text text);                /* malloc'ed, NUL-terminated; NULL: no memory */
 
 /* An ordered set of texts: each gets the number 0, 1, 2, ... in order of first appearance. Hash table;

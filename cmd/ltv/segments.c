@@ -94,7 +94,16 @@ static enum mi_status columns_there(struct segment_columns *columns, const struc
 
 /* ---- histories ---- */
 
+/* Users are known by a hash of their id, 64 bits: 16 bytes a user, and one chance in 10^5 that of ten million
+ * two that differ are taken for one. */
+struct known_users {
+    uint64_t *table; /* open addressing, 0: free */
+    size_t count, size;
+};
+
 struct history_columns {
+    size_t user; /* user_id, where there */
+    struct known_users known;
     size_t segment[MI_LTV_COLUMNS_MOST];
     size_t count;
     size_t users, ltv, sd, installed;
@@ -104,8 +113,11 @@ struct history_columns {
 
 static enum mi_status find_columns(struct mi_reader *reader, const struct segment_columns *segment,
                                    struct history_columns *columns, struct mi_error *error) {
-    *columns = (struct history_columns){.count = segment->count, .groups = mi_reader_has(reader, "users")};
+    *columns = (struct history_columns){
+        .count = segment->count, .groups = mi_reader_has(reader, "users"), .user = MI_NO_COLUMN};
     enum mi_status status = mi_reader_column(reader, "ltv_90d", true, &columns->ltv, error);
+    if (!status && !columns->groups)
+        status = mi_reader_column(reader, "user_id", false, &columns->user, error);
     if (!status)
         status = mi_reader_column(reader, "install_date", !columns->groups, &columns->installed, error);
     if (!status)
@@ -204,12 +216,48 @@ static enum mi_status prior_end(struct prior *prior, const struct mi_batch *batc
     return status;
 }
 
+static void put_user(struct known_users *known, uint64_t id) {
+    size_t at = (size_t)id & (known->size - 1);
+    while (known->table[at] != 0 && known->table[at] != id)
+        at = (at + 1) & (known->size - 1);
+    known->count += known->table[at] == 0;
+    known->table[at] = id;
+}
+
+/* A user who stands twice would count twice: a history that was loaded twice, most likely. */
+static enum mi_status check_user(struct history_columns *columns, const struct mi_batch *batch, size_t row,
+                                 struct mi_error *error) {
+    struct known_users *known = &columns->known;
+    struct mi_text id;
+    enum mi_status status = mi_batch_id(batch, row, columns->user, &id, error);
+    if (status)
+        return status;
+    if (2 * known->count >= known->size) {
+        struct known_users wider = {.size = known->size ? 2 * known->size : 4096};
+        wider.table = calloc(wider.size, sizeof *wider.table);
+        if (!wider.table)
+            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        for (size_t i = 0; i < known->size; i++)
+            if (known->table[i] != 0)
+                put_user(&wider, known->table[i]);
+        free(known->table);
+        *known = wider;
+    }
+    size_t before = known->count;
+    put_user(known, mi_text_hash(id));
+    return known->count > before ? MI_OK
+                                 : mi_batch_fault(batch, row, columns->user, error, "stands twice: \"%.*s\"",
+                                                  (int)(id.size < 80 ? id.size : 80), id.data);
+}
+
 static enum mi_status add_user(struct mi_ltv_history *history, struct prior *prior,
                                const struct mi_batch *batch, size_t row, struct history_columns *columns,
                                struct mi_error *error) {
     struct mi_text values[MI_LTV_COLUMNS_MOST];
     struct mi_ltv_row user;
     enum mi_status status = read_user(batch, row, columns, values, &user, error);
+    if (!status && columns->user != MI_NO_COLUMN)
+        status = check_user(columns, batch, row, error);
     if (!status && prior->ensemble) {
         prior->rows[mi_ltv_ensemble_rows(prior->ensemble)] = row;
         status = mi_ltv_ensemble_row(prior->ensemble, batch, row, error);
@@ -281,6 +329,7 @@ static enum mi_status read_history(struct mi_reader *reader, const struct segmen
         status = prior_open(prior, reader, &how, error);
     if (!status)
         status = add_users(*history, prior, reader, &columns, error);
+    free(columns.known.table);
     if (!status)
         status = mi_ltv_history_finish(*history, &summary, error);
     if (!status)
