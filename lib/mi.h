@@ -100,6 +100,7 @@ struct mi_text {
 
 struct mi_text mi_text_of(const char *string);          /* of a C string; NULL gives missing */
 bool mi_text_equal(struct mi_text a, struct mi_text b); /* same bytes; missing equals missing */
+uint64_t mi_text_hash(struct mi_text text);             /* 64 bits, never 0; for tables of many texts */
 char *mi_text_copy(struct mi_text text);                /* malloc'ed, NUL-terminated; NULL: no memory */
 
 /* An ordered set of texts: each gets the number 0, 1, 2, ... in order of first appearance. Hash table;
@@ -796,6 +797,13 @@ struct mi_ltv_model;
  * enough: MI_BAD_INPUT. */
 enum mi_status mi_ltv_fit(const struct mi_ltv_history *history, const struct mi_notes *notes,
                           struct mi_ltv_model **model, struct mi_error *error);
+/* The same of each segment's mean as a multiple of what a prior says of it, which is a model of other figures
+ * of these users and alike, as what an ensemble predicts of them. Where few users are known the prior's mean
+ * stands, but for what the others show it to be off. The prior becomes the new model's; nobody old enough:
+ * it is the model. */
+enum mi_status mi_ltv_fit_about(const struct mi_ltv_history *history, struct mi_ltv_model *prior,
+                                const struct mi_notes *notes, struct mi_ltv_model **model,
+                                struct mi_error *error);
 void mi_ltv_model_free(struct mi_ltv_model *model);
 
 /* A model as one JSON file; reading checks format, version, tool, shape, ranges and the checksum. Writing
