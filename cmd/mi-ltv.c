@@ -33,8 +33,8 @@ static const struct option_spec fit_options[] = {
 
 static const struct option_spec source_options[] = {
     HISTORY_OPTION,
-    MODEL_OPTION("model for segments of few users, or @NAME in the store (else one is fitted\n"
-                 "to the history)"),
+    MODEL_OPTION("model for segments of few users, of segments or an ensemble whose features the\n"
+                 "history has, or @NAME in the store (else one is fitted to the history)"),
     STORE_OPTION,
     WAIT_OPTION,
     {.name = "independent",
@@ -77,15 +77,16 @@ static const char predict_details[] =
 static const char fit_details[] =
     "Without --model: reads users (install_date, ltv_90d and the columns of --by), or\n"
     "groups of users (users, ltv_90d, and where known ltv_sd and install_date): a model\n"
-    "of segments with held-out metrics. Memory grows with the number of segments, not of\n"
-    "users.\n" BTYD_FIT_DETAILS BEHAVIOUR_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
+    "of segments with held-out metrics. Memory grows with the number of segments, and by\n"
+    "16 bytes a user where there is a user_id: one that stands twice is an error.\n" BTYD_FIT_DETAILS BEHAVIOUR_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
 
 static const char source_details[] =
     "Reads campaigns with the columns of --by and adds predicted_ltv, ltv_se, ltv_lo,\n"
     "ltv_hi, ltv_confidence, ltv_sample_size. The history holds users (install_date,\n"
     "ltv_90d and the same columns), or groups of users (users, ltv_90d, and where known\n"
     "ltv_sd and install_date). It is read once, before the campaigns, which stream;\n"
-    "memory grows with the number of segments, not of users.\n";
+    "memory grows with the number of segments, and by 16 bytes a user where there is a\n"
+    "user_id: one that stands twice is an error.\n";
 
 /* ---- kinds of models ---- */
 

@@ -100,6 +100,7 @@ struct mi_text {
 
 struct mi_text mi_text_of(const char *string);          /* of a C string; NULL gives missing */
 bool mi_text_equal(struct mi_text a, struct mi_text b); /* same bytes; missing equals missing */
+uint64_t mi_text_hash(struct mi_text text);             /* 64 bits, never 0; for tables of many texts */
 char *mi_text_copy(struct mi_text text);                /* malloc'ed, NUL-terminated; NULL: no memory */
 
 /* An ordered set of texts: each gets the number 0, 1, 2, ... in order of first appearance. Hash table;
@@ -577,6 +578,31 @@ enum mi_status mi_curve_fit_campaign(struct mi_curve_fit *fit, struct mi_text ca
 enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text campaign_id,
                                        const double *values, size_t count, struct mi_error *error);
 
+#define MI_CURVE_DELAY_AGES 400
+
+/* Conversions come in late: shares[age] of a day's are known `age` days later (0: on the day itself), all at
+ * age `count`. Rows then count by what can be known of them as of `asof` (MI_DATE_MISSING: the newest date
+ * that comes); none may be later. MI_BAD_ARGUMENT: shares that fall, or are not within 0 and 1. */
+enum mi_status mi_curve_fit_delay(struct mi_curve_fit *fit, int32_t asof, const double *shares, size_t count,
+                                  struct mi_error *error);
+
+/* What was known of days at several ages: the shares of a delay, by the chain ladder (Mack 1993). Starts
+ * empty. */
+struct mi_curve_delay {
+    size_t count;
+    double before[MI_CURVE_DELAY_AGES], after[MI_CURVE_DELAY_AGES]; /* sums known at an age and the next */
+};
+/* A day's conversions known at age 0, 1, ...; NaN where it is not that old yet. */
+void mi_curve_delay_add(struct mi_curve_delay *delay, const double *known, size_t count);
+/* delay->count shares; all are known at the last age. MI_BAD_INPUT: an age that no day with conversions
+ * reached. */
+enum mi_status mi_curve_delay_shares(const struct mi_curve_delay *delay, double shares[MI_CURVE_DELAY_AGES],
+                                     struct mi_error *error);
+
+/* Spend works on later days too: (1 - rate) sum over k of rate^k spend(t - k), geometric adstock. Curves are
+ * those of a spend that does not change. NaN: the rate is estimated (and 0 where the data show none). */
+enum mi_status mi_curve_fit_adstock(struct mi_curve_fit *fit, double rate, struct mi_error *error);
+
 /* Fits. Notes: what was left out and what fell back, with counts. MI_BAD_INPUT: a campaign has a date twice.
  */
 enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
@@ -771,6 +797,13 @@ struct mi_ltv_model;
  * enough: MI_BAD_INPUT. */
 enum mi_status mi_ltv_fit(const struct mi_ltv_history *history, const struct mi_notes *notes,
                           struct mi_ltv_model **model, struct mi_error *error);
+/* The same of each segment's mean as a multiple of what a prior says of it, which is a model of other figures
+ * of these users and alike, as what an ensemble predicts of them. Where few users are known the prior's mean
+ * stands, but for what the others show it to be off. The prior becomes the new model's; nobody old enough:
+ * it is the model. */
+enum mi_status mi_ltv_fit_about(const struct mi_ltv_history *history, struct mi_ltv_model *prior,
+                                const struct mi_notes *notes, struct mi_ltv_model **model,
+                                struct mi_error *error);
 void mi_ltv_model_free(struct mi_ltv_model *model);
 
 /* A model as one JSON file; reading checks format, version, tool, shape, ranges and the checksum. Writing

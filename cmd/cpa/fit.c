@@ -6,6 +6,7 @@
 #include "cpa/groups.h"
 #include "cpa/lift.h"
 #include "cpa/plot.h"
+#include "cpa/timing.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 static struct {
     unsigned family, duplicates;
-    const char *attributes, *pool_by, *covariates, *new_campaigns, *lift, *plot;
+    const char *attributes, *pool_by, *covariates, *new_campaigns, *lift, *plot, *as_of, *delay, *adstock;
 } fit_options;
 
 enum {
@@ -70,6 +71,23 @@ const struct option_spec fit_table[] = {
      .argument = "WHAT",
      .help = "two rows of a campaign and date are an error, or are added up",
      .otherwise = "error"},
+    {.name = "as-of",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.as_of,
+     .argument = "DATE",
+     .help = "as if it were this day: later rows are left out (default the newest date)"},
+    {.name = "delay",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.delay,
+     .argument = "FILE|estimate",
+     .help = "share of a day's conversions known by its age: table age,share with ages 0, 1,\n"
+             "... in days; or estimated from columns conversions_d0, conversions_d1, ..."},
+    {.name = "adstock",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.adstock,
+     .argument = "RATE|estimate",
+     .help = "share of the spend's work that goes on to the next day, 0 to below 1; curves are\n"
+             "those of a spend that does not change"},
     {.name = "lift",
      .kind = OPTION_TEXT,
      .target = &fit_options.lift,
@@ -105,6 +123,7 @@ struct fit {
     char *currency; /* of the first row */
     size_t id, date, spend, users, money, covariates[COVARIATES_MOST], covariate_count;
     struct plot plot;
+    struct timing timing;
     struct lift lift;
     size_t ltv[2], rate[2]; /* columns of the stream and of the attributes */
 };
@@ -234,7 +253,10 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
     if (!status)
         status = check_currency(batch, row, f->money, &f->currency, error);
-    if (status)
+    bool use = true;
+    if (!status)
+        status = timing_row(&f->timing, batch, row, date, &use, error);
+    if (status || !use)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
     if (status == MI_BAD_RECORD)
@@ -362,6 +384,11 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
     if (!status)
         status =
             groups_open(&f->groups, f->stream.reader, fit_options.pool_by, fit_options.attributes, error);
+    f->timing.as_of = fit_options.as_of;
+    f->timing.delay = fit_options.delay;
+    f->timing.adstock = fit_options.adstock;
+    if (!status)
+        status = timing_open(&f->timing, f->stream.reader, error);
     if (!status && fit_options.plot)
         status = open_plot(f, error);
     if (!status && fit_options.lift)
@@ -372,6 +399,8 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
         status = read_days(f, error);
     if (!status && fit_options.new_campaigns)
         status = add_new(f, error);
+    if (!status)
+        status = timing_apply(&f->timing, f->fit, error);
     if (!status)
         status = run_portfolio(f, error);
     if (!status && fit_options.lift)
@@ -389,6 +418,7 @@ enum mi_status run_fit(struct mi_error *error) {
     status = stream_close(&f.stream, status, error);
     plot_free(&f.plot);
     lift_free(&f.lift);
+    timing_free(&f.timing);
     free(f.currency);
     mi_curve_fit_free(f.fit);
     groups_free(&f.groups);

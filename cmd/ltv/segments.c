@@ -94,7 +94,16 @@ static enum mi_status columns_there(struct segment_columns *columns, const struc
 
 /* ---- histories ---- */
 
+/* Users are known by a hash of their id, 64 bits: 16 bytes a user, and one chance in 10^5 that of ten million
+ * two that differ are taken for one. */
+struct known_users {
+    uint64_t *table; /* open addressing, 0: free */
+    size_t count, size;
+};
+
 struct history_columns {
+    size_t user; /* user_id, where there */
+    struct known_users known;
     size_t segment[MI_LTV_COLUMNS_MOST];
     size_t count;
     size_t users, ltv, sd, installed;
@@ -104,8 +113,11 @@ struct history_columns {
 
 static enum mi_status find_columns(struct mi_reader *reader, const struct segment_columns *segment,
                                    struct history_columns *columns, struct mi_error *error) {
-    *columns = (struct history_columns){.count = segment->count, .groups = mi_reader_has(reader, "users")};
+    *columns = (struct history_columns){
+        .count = segment->count, .groups = mi_reader_has(reader, "users"), .user = MI_NO_COLUMN};
     enum mi_status status = mi_reader_column(reader, "ltv_90d", true, &columns->ltv, error);
+    if (!status && !columns->groups)
+        status = mi_reader_column(reader, "user_id", false, &columns->user, error);
     if (!status)
         status = mi_reader_column(reader, "install_date", !columns->groups, &columns->installed, error);
     if (!status)
@@ -146,11 +158,110 @@ static enum mi_status read_user(const struct mi_batch *batch, size_t row, struct
     return status;
 }
 
-static enum mi_status add_user(struct mi_ltv_history *history, const struct mi_batch *batch, size_t row,
-                               struct history_columns *columns, struct mi_error *error) {
+/* What an ensemble says of the history's users. */
+struct prior {
+    struct mi_ltv_ensemble *ensemble; /* NULL: there is none */
+    struct mi_ltv_history *predictions;
+    size_t *rows; /* of the batch, those in the ensemble's block */
+    size_t room;
+};
+
+static void prior_clear(struct prior *prior) {
+    mi_ltv_ensemble_free(prior->ensemble);
+    mi_ltv_history_free(prior->predictions);
+    free(prior->rows);
+}
+
+static enum mi_status prior_open(struct prior *prior, struct mi_reader *reader,
+                                 const struct mi_ltv_history_options *how, struct mi_error *error) {
+    struct mi_notes notes = common_notes();
+    if (mi_reader_has(reader, "users"))
+        return mi_error_set(error, MI_BAD_INPUT,
+                            "%s is an ensemble and predicts single users: %s has groups of them ('users')",
+                            ltv_model.path, mi_reader_name(reader));
+    if (mi_ltv_ensemble_has_log(prior->ensemble))
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "%s was fitted with a transaction log: it is no prior here", ltv_model.path);
+    if (strcmp(mi_ltv_ensemble_target(prior->ensemble), "ltv_90d") != 0)
+        note("%s predicts '%s': taken for what the history calls ltv_90d", ltv_model.path,
+             mi_ltv_ensemble_target(prior->ensemble));
+    enum mi_status status = mi_ltv_ensemble_open(prior->ensemble, reader, &notes, error);
+    return status ? status : mi_ltv_history_new(how, &prior->predictions, error);
+}
+
+static enum mi_status prior_start(struct prior *prior, size_t rows, struct mi_error *error) {
+    mi_ltv_ensemble_clear(prior->ensemble);
+    if (rows <= prior->room)
+        return MI_OK;
+    size_t *wider = realloc(prior->rows, rows * sizeof *wider);
+    if (!wider)
+        return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+    prior->rows = wider;
+    prior->room = rows;
+    return MI_OK;
+}
+
+/* The block's predictions, of users of any age. */
+static enum mi_status prior_end(struct prior *prior, const struct mi_batch *batch,
+                                const struct history_columns *columns, struct mi_error *error) {
+    struct mi_text values[MI_LTV_COLUMNS_MOST];
+    enum mi_status status = mi_ltv_ensemble_predict(prior->ensemble, error);
+    for (size_t i = 0; i < mi_ltv_ensemble_rows(prior->ensemble) && !status; i++) {
+        struct mi_ltv_row user = {.values = values, .users = 1, .sd = NAN, .installed = MI_DATE_MISSING};
+        user.mean = mi_ltv_ensemble_user(prior->ensemble, i, MI_INTERVAL).ltv;
+        status = read_values(batch, prior->rows[i], columns->segment, columns->count, values, error);
+        if (!status)
+            status = mi_ltv_history_add(prior->predictions, &user, error);
+    }
+    return status;
+}
+
+static void put_user(struct known_users *known, uint64_t id) {
+    size_t at = (size_t)id & (known->size - 1);
+    while (known->table[at] != 0 && known->table[at] != id)
+        at = (at + 1) & (known->size - 1);
+    known->count += known->table[at] == 0;
+    known->table[at] = id;
+}
+
+/* A user who stands twice would count twice: a history that was loaded twice, most likely. */
+static enum mi_status check_user(struct history_columns *columns, const struct mi_batch *batch, size_t row,
+                                 struct mi_error *error) {
+    struct known_users *known = &columns->known;
+    struct mi_text id;
+    enum mi_status status = mi_batch_id(batch, row, columns->user, &id, error);
+    if (status)
+        return status;
+    if (2 * known->count >= known->size) {
+        struct known_users wider = {.size = known->size ? 2 * known->size : 4096};
+        wider.table = calloc(wider.size, sizeof *wider.table);
+        if (!wider.table)
+            return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        for (size_t i = 0; i < known->size; i++)
+            if (known->table[i] != 0)
+                put_user(&wider, known->table[i]);
+        free(known->table);
+        *known = wider;
+    }
+    size_t before = known->count;
+    put_user(known, mi_text_hash(id));
+    return known->count > before ? MI_OK
+                                 : mi_batch_fault(batch, row, columns->user, error, "stands twice: \"%.*s\"",
+                                                  (int)(id.size < 80 ? id.size : 80), id.data);
+}
+
+static enum mi_status add_user(struct mi_ltv_history *history, struct prior *prior,
+                               const struct mi_batch *batch, size_t row, struct history_columns *columns,
+                               struct mi_error *error) {
     struct mi_text values[MI_LTV_COLUMNS_MOST];
     struct mi_ltv_row user;
     enum mi_status status = read_user(batch, row, columns, values, &user, error);
+    if (!status && columns->user != MI_NO_COLUMN)
+        status = check_user(columns, batch, row, error);
+    if (!status && prior->ensemble) {
+        prior->rows[mi_ltv_ensemble_rows(prior->ensemble)] = row;
+        status = mi_ltv_ensemble_row(prior->ensemble, batch, row, error);
+    }
     if (status)
         return status;
     struct mi_error reason = {0};
@@ -162,18 +273,22 @@ static enum mi_status add_user(struct mi_ltv_history *history, const struct mi_b
     return status;
 }
 
-static enum mi_status add_users(struct mi_ltv_history *history, struct mi_reader *reader,
+static enum mi_status add_users(struct mi_ltv_history *history, struct prior *prior, struct mi_reader *reader,
                                 struct history_columns *columns, struct mi_error *error) {
     struct mi_batch *batch;
     enum mi_status status;
     while ((status = mi_reader_next(reader, &batch, error)) == MI_OK) {
+        if (prior->ensemble && (status = prior_start(prior, mi_batch_rows(batch), error)))
+            return status;
         for (size_t row = 0; row < mi_batch_rows(batch); row++) {
-            status = add_user(history, batch, row, columns, error);
+            status = add_user(history, prior, batch, row, columns, error);
             if (status == MI_BAD_RECORD)
                 status = mi_reader_reject(reader, batch, row, error);
             if (status)
                 return status;
         }
+        if (prior->ensemble && (status = prior_end(prior, batch, columns, error)))
+            return status;
     }
     return status == MI_END ? MI_OK : status;
 }
@@ -195,7 +310,8 @@ static void say_history(const struct history_columns *columns, const struct mi_l
 }
 
 static enum mi_status read_history(struct mi_reader *reader, const struct segment_columns *segment,
-                                   bool folds, struct mi_ltv_history **history, struct mi_error *error) {
+                                   struct prior *prior, bool folds, struct mi_ltv_history **history,
+                                   struct mi_error *error) {
     struct mi_ltv_history_options how = {.columns = segment->names,
                                          .column_count = segment->count,
                                          .as_of = MI_DATE_MISSING,
@@ -209,12 +325,20 @@ static enum mi_status read_history(struct mi_reader *reader, const struct segmen
     enum mi_status status = find_columns(reader, segment, &columns, error);
     if (!status)
         status = mi_ltv_history_new(&how, history, error);
+    if (!status && prior->ensemble)
+        status = prior_open(prior, reader, &how, error);
     if (!status)
-        status = add_users(*history, reader, &columns, error);
+        status = add_users(*history, prior, reader, &columns, error);
+    free(columns.known.table);
     if (!status)
         status = mi_ltv_history_finish(*history, &summary, error);
     if (!status)
         say_history(&columns, &summary);
+    if (!status && prior->ensemble) {
+        struct mi_notes notes = common_notes();
+        mi_ltv_ensemble_close(prior->ensemble, &notes);
+        status = mi_ltv_history_finish(prior->predictions, NULL, error);
+    }
     return status;
 }
 
@@ -231,6 +355,7 @@ static enum mi_status fit_to(struct stream *stream, struct segment_columns *colu
                              struct mi_ltv_history **history, struct mi_ltv_model **model,
                              struct mi_error *error) {
     struct mi_notes notes = common_notes();
+    struct prior none = {0};
     if (segment_options.history && common.input)
         return mi_error_set(error, MI_BAD_ARGUMENT, "the history is given twice: -H %s and %s",
                             segment_options.history, common.input);
@@ -241,7 +366,7 @@ static enum mi_status fit_to(struct stream *stream, struct segment_columns *colu
         status = segment_options.by != NULL ? columns_given(columns, error)
                                             : columns_there(columns, stream->reader, NULL, error);
     if (!status)
-        status = read_history(stream->reader, columns, true, history, error);
+        status = read_history(stream->reader, columns, &none, true, history, error);
     if (!status)
         status = mi_ltv_fit(*history, &notes, model, error);
     return status;
@@ -272,6 +397,7 @@ struct prediction {
     struct mi_reader *history_reader;
     struct mi_ltv_history *history; /* NULL: predict */
     struct mi_ltv_model *model;
+    struct prior prior;
     struct mi_ltv_rule rule;
     size_t segment[MI_LTV_COLUMNS_MOST]; /* columns of the campaigns */
     size_t ltv, se, low, high, confidence, sample_size;
@@ -362,6 +488,7 @@ static enum mi_status end_prediction(struct prediction *p, enum mi_status status
     mi_reader_close(p->history_reader);
     mi_ltv_history_free(p->history);
     mi_ltv_model_free(p->model);
+    prior_clear(&p->prior);
     free(p->columns.text);
     return status;
 }
@@ -414,9 +541,25 @@ static enum mi_status open_history(struct prediction *p, struct mi_error *error)
     return mi_reader_open(segment_options.history, &how, &p->history_reader, error);
 }
 
+/* The history's users, about what the ensemble says of them. */
+static enum mi_status fit_about_prior(struct prediction *p, struct mi_error *error) {
+    struct mi_notes notes = common_notes();
+    struct mi_ltv_model *prior = NULL;
+    enum mi_status status = mi_ltv_fit(p->prior.predictions, &notes, &prior, error);
+    if (!status)
+        status = mi_ltv_fit_about(p->history, prior, &notes, &p->model, error);
+    if (status)
+        mi_ltv_model_free(prior);
+    else if (p->model == prior)
+        note("no user is old enough: the ensemble's predictions stand alone");
+    return status;
+}
+
 /* The model that by-source predicts with: the one given, or the history's own. */
 static enum mi_status make_model(struct prediction *p, struct mi_error *error) {
     struct mi_notes notes = common_notes();
+    if (p->prior.ensemble)
+        return fit_about_prior(p, error);
     if (p->model == NULL) {
         detail("no model given: it is fitted to the history");
         return mi_ltv_fit(p->history, &notes, &p->model, error);
@@ -430,9 +573,14 @@ static enum mi_status read_model(struct prediction *p, struct mi_error *error) {
     struct mi_model_file *file;
     enum mi_status status = model_read(ltv_model.path, "mi-ltv", &file, error);
     if (status == MI_OK) {
-        status = mi_ltv_model_of(file, &p->model, error);
+        bool ensemble = strcmp(mi_model_file_kind(file), "ensemble") == 0;
+        status = ensemble ? mi_ltv_ensemble_of(file, &p->prior.ensemble, error)
+                          : mi_ltv_model_of(file, &p->model, error);
         mi_model_file_free(file);
     }
+    if (!status && p->prior.ensemble && segment_options.independent)
+        status = mi_error_set(error, MI_BAD_ARGUMENT,
+                              "--independent: %s is an ensemble, which keeps no users", ltv_model.path);
     return status;
 }
 
@@ -447,7 +595,7 @@ static enum mi_status prepare_source(struct prediction *p, struct mi_error *erro
     if (!status)
         status = choose_columns(p, error);
     if (!status)
-        status = read_history(p->history_reader, &p->columns, false, &p->history, error);
+        status = read_history(p->history_reader, &p->columns, &p->prior, false, &p->history, error);
     return status == MI_OK ? make_model(p, error) : status;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "mi.h"
 
 struct mi_text mi_text_of(const char *string) {
@@ -27,4 +28,12 @@ char *mi_text_copy(struct mi_text text) {
         copy[text.size] = '\0';
     }
     return copy;
+}
+
+uint64_t mi_text_hash(struct mi_text text) {
+    uint64_t hash = mi_hash(MI_HASH_START, text.data, text.size);
+    hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+    hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
+    hash ^= hash >> 31;
+    return hash != 0 ? hash : 1;
 }

@@ -111,7 +111,8 @@ static struct outcome compare(const struct portfolio *portfolio, const struct cu
             if (!(day->spend > cut->threshold))
                 continue;
             double factor = training->weekdays.used ? exp(fitted->weekday[mi_date_weekday(day->date)]) : 1;
-            double mean = factor * mi_curve_users(&curve, day->spend) * exp(outcome.shift);
+            double mean =
+                factor * mi_curve_users(&curve, day->spend) * exp(outcome.shift + (double)day->known);
             double residual = fit_noise_stabilise(noise, fitted->dispersion, day->users) -
                               fit_noise_stabilise(noise, fitted->dispersion, mean);
             double weight = fit_noise_regular(noise, residual / width) * mean * mean /

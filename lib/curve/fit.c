@@ -29,6 +29,11 @@ struct mi_curve_fit {
     size_t users_without_spend, summed, moved;
     double typical_spend; /* median of the campaigns' highest */
     double typical_level; /* median of their log users per spend */
+    int32_t asof;         /* of the delay */
+    size_t delay_count, too_young;
+    double delay[MI_CURVE_DELAY_AGES]; /* shares known, by age in days */
+    double adstock;                    /* rate; NaN: to be estimated */
+    bool adstock_estimated;
 };
 
 const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
@@ -232,6 +237,28 @@ enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text 
     return MI_OK;
 }
 
+enum mi_status mi_curve_fit_delay(struct mi_curve_fit *fit, int32_t asof, const double *shares, size_t count,
+                                  struct mi_error *error) {
+    if (count > MI_CURVE_DELAY_AGES)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "a delay of more than %d days", MI_CURVE_DELAY_AGES);
+    for (size_t i = 0; i < count; i++)
+        if (!(shares[i] >= 0 && shares[i] <= 1) || (i > 0 && shares[i] < shares[i - 1]))
+            return mi_error_set(error, MI_BAD_ARGUMENT,
+                                "the share known at age %zu must lie between that of the day before and 1",
+                                i);
+    memcpy(fit->delay, shares, count * sizeof *shares);
+    fit->delay_count = count;
+    fit->asof = asof;
+    return MI_OK;
+}
+
+enum mi_status mi_curve_fit_adstock(struct mi_curve_fit *fit, double rate, struct mi_error *error) {
+    if (!isnan(rate) && !(rate >= 0 && rate < 1))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "a rate of carry-over is 0 to below 1");
+    fit->adstock = rate;
+    return MI_OK;
+}
+
 /* ---- running ---- */
 
 /* Sorts the rows by campaign, then date, then line. */
@@ -290,6 +317,33 @@ static void assign_rows(struct portfolio *portfolio) {
         if (campaign->count++ == 0)
             campaign->first = i;
     }
+}
+
+static int32_t newest_date(const struct portfolio *portfolio) {
+    int32_t newest = MI_DATE_MISSING;
+    for (size_t i = 0; i < portfolio->day_count; i++)
+        newest = portfolio->days[i].date > newest ? portfolio->days[i].date : newest;
+    return newest;
+}
+
+/* Delay and carry-over, on rows in order. */
+static enum mi_status apply_timing(struct mi_curve_fit *fit, struct mi_error *error) {
+    struct portfolio *portfolio = &fit->portfolio;
+    bool carries = fit->adstock != 0;
+    enum mi_status status = MI_OK;
+    if ((fit->delay_count > 0 || carries) && !portfolio->dated)
+        return mi_error_set(error, MI_BAD_INPUT, "a delay or carry-over needs dates");
+    if (fit->delay_count > 0)
+        status = fit_delay_apply(portfolio, fit->asof != MI_DATE_MISSING ? fit->asof : newest_date(portfolio),
+                                 fit->delay, fit->delay_count, &fit->too_young);
+    if (status == MI_OK)
+        assign_rows(portfolio);
+    fit->adstock_estimated = isnan(fit->adstock);
+    if (status == MI_OK && fit->adstock_estimated)
+        status = fit_adstock_estimate(portfolio, &fit->adstock, error);
+    if (status == MI_OK && fit->adstock > 0)
+        fit_adstock_apply(portfolio, fit->adstock);
+    return status;
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -429,6 +483,14 @@ static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *not
     if (fit->moved > 0)
         mi_notes_say(notes, "%zu campaign%s more than one group (network, geo, ...): the last row's holds",
                      fit->moved, fit->moved == 1 ? " has" : "s have");
+    if (fit->portfolio.leftovers > 0)
+        mi_notes_say(notes, "spend below a thousandth of the campaign's highest in %zu %s: left out",
+                     fit->portfolio.leftovers, rows(fit->portfolio.leftovers));
+    if (fit->too_young > 0)
+        mi_notes_say(notes, "%zu %s of which hardly any conversions can be known yet: left out",
+                     fit->too_young, rows(fit->too_young));
+    if (fit->adstock_estimated)
+        mi_notes_say(notes, "carry-over of spend to the next day: %.2f, estimated", fit->adstock);
     say_fallbacks(fit, notes);
     say_units(fit, notes);
 }
@@ -447,7 +509,9 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
     enum mi_status status = merge_duplicates(fit, error);
     if (status != MI_OK)
         return status;
-    assign_rows(portfolio);
+    status = apply_timing(fit, error);
+    if (status != MI_OK)
+        return status;
     fit_portfolio_summarise(portfolio);
     status = choose_family(fit, error);
     if (status == MI_OK)

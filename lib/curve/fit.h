@@ -38,6 +38,7 @@ struct fit_day {
     int32_t date;
     uint32_t campaign;
     float effect;           /* log of what the date does to the campaign's group */
+    float known;            /* log of the share of its users that is known by now */
     float weight, residual; /* of the last fit: what the effect is learnt from */
 };
 
@@ -206,7 +207,8 @@ struct portfolio {
     struct weekdays weekdays;
     struct attributes attributes;
     struct shared shared;
-    double *room; /* for campaign_count numbers, while learning */
+    double *room;     /* for campaign_count numbers, while learning */
+    size_t leftovers; /* rows of hardly any spend, left out */
     bool dated;
     unsigned long threads;
 };
@@ -258,11 +260,21 @@ void fit_solver_free(struct solver *solver);
 enum mi_status fit_solver_solve(struct solver *solver, const struct portfolio *portfolio,
                                 struct campaign *campaign, struct mi_error *error);
 
+/* ---- timing.c ---- */
+
+/* What is known of each day as of a date, by its age; drops days of which hardly anything is. */
+enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const double *shares, size_t count,
+                               size_t *left_out);
+/* Spends, by campaign and date, to what works on the day. */
+void fit_adstock_apply(struct portfolio *portfolio, double rate);
+enum mi_status fit_adstock_estimate(const struct portfolio *portfolio, double *rate, struct mi_error *error);
+
 /* ---- passes.c, backtest.c ---- */
 
 /* Fits all campaigns: their average over the days, or as of the newest date. */
 enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, struct mi_error *error);
-/* Ranges, sums and obstacles of the campaigns, from their rows; drops rows without spend. */
+/* Ranges, sums and obstacles of the campaigns, from their rows; drops rows without spend, or with hardly any.
+ */
 void fit_portfolio_summarise(struct portfolio *portfolio);
 
 #define BACKTEST_FAMILIES 3

@@ -11,6 +11,7 @@
 
 #define PASSES       8
 #define THREADS_MOST 256
+#define LEFTOVER     1e-3 /* of the highest spend: what is below is a rest of an allocation, no spend */
 #define SPEND_VARIES 1.02 /* highest over lowest spend, below which it is constant */
 
 static enum obstacle obstacle_of(const struct campaign *campaign) {
@@ -23,15 +24,20 @@ static enum obstacle obstacle_of(const struct campaign *campaign) {
     return campaign->spend_max < SPEND_VARIES * campaign->spend_min ? OBSTACLE_CONSTANT_SPEND : OBSTACLE_NONE;
 }
 
-static void summarise_campaign(struct campaign *campaign, struct fit_day *days) {
-    size_t kept = 0;
+static size_t summarise_campaign(struct campaign *campaign, struct fit_day *days) {
+    size_t kept = 0, leftovers = 0;
+    double most = 0;
+    for (size_t i = 0; i < campaign->count; i++)
+        most = fmax(most, days[campaign->first + i].spend);
     campaign->spend_min = INFINITY;
     campaign->spend_max = campaign->spend = campaign->users = 0;
     campaign->newest = MI_DATE_MISSING;
     for (size_t i = 0; i < campaign->count; i++) {
         struct fit_day day = days[campaign->first + i];
-        if (!(day.spend > 0))
+        if (!(day.spend > LEFTOVER * most)) {
+            leftovers += day.spend > 0;
             continue;
+        }
         days[campaign->first + kept++] = day;
         campaign->spend_min = fmin(campaign->spend_min, day.spend);
         campaign->spend_max = fmax(campaign->spend_max, day.spend);
@@ -43,11 +49,13 @@ static void summarise_campaign(struct campaign *campaign, struct fit_day *days) 
     campaign->dispersion_own = NAN;
     campaign->started = campaign->failed = false;
     campaign->obstacle = obstacle_of(campaign);
+    return leftovers;
 }
 
 void fit_portfolio_summarise(struct portfolio *portfolio) {
+    portfolio->leftovers = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
-        summarise_campaign(&portfolio->campaigns[i], portfolio->days);
+        portfolio->leftovers += summarise_campaign(&portfolio->campaigns[i], portfolio->days);
     portfolio->noise = fit_noise_default();
     for (size_t i = 0; i < portfolio->day_count; i++)
         if (portfolio->days[i].users != floor(portfolio->days[i].users))

@@ -84,7 +84,7 @@ static void load(struct solver *s, const struct portfolio *portfolio, const stru
         const struct fit_day *day = &portfolio->days[campaign->first + i];
         s->x[i] = log(day->spend / campaign->spend_max);
         s->y[i] = day->users;
-        s->effect[i] = (double)day->effect;
+        s->effect[i] = (double)day->effect + (double)day->known;
         s->stable[i] = fit_noise_stabilise(&portfolio->noise, campaign->dispersion, day->users);
         s->weekday[i] = portfolio->weekdays.used ? (unsigned char)mi_date_weekday(day->date) : 0;
     }

@@ -44,6 +44,7 @@ void mi_ltv_model_free(struct mi_ltv_model *model) {
         free(model->columns[i]);
     }
     ltv_tree_clear(&model->tree);
+    mi_ltv_model_free(model->prior);
     free(model);
 }
 
@@ -82,6 +83,59 @@ static enum mi_status fill_leaves(struct ltv_tree *tree, const struct mi_ltv_his
         }
         ltv_moments_add(&tree->nodes[leaf].users, &users);
     }
+    return MI_OK;
+}
+
+/* What a model says of a segment, or of the deepest part of it that it knows. */
+static enum mi_status node_of(struct mi_ltv_model *model, const struct mi_text *values,
+                              const struct ltv_node **node, struct mi_error *error) {
+    size_t at;
+    enum mi_status status = ltv_tree_find(&model->tree, values, &at, error);
+    *node = status == MI_OK ? &model->tree.nodes[at] : NULL;
+    return status;
+}
+
+static enum mi_status divide_by_prior(struct ltv_tree *tree, struct mi_ltv_model *prior,
+                                      const struct mi_ltv_history *history, struct mi_error *error) {
+    struct mi_text values[MI_LTV_COLUMNS_MOST];
+    enum mi_status status = MI_OK;
+    for (size_t segment = 0; segment < mi_index_size(history->segments) && status == MI_OK; segment++) {
+        struct ltv_moments users = ltv_history_users(history, segment, LTV_FOLDS);
+        const struct ltv_node *node;
+        size_t leaf;
+        if (users.users <= 0) {
+            continue;
+        }
+        ltv_history_values(history, segment, values);
+        status = node_of(prior, values, &node, error);
+        if (status == MI_OK && node->mean > 0 &&
+            (status = ltv_tree_leaf(tree, values, &leaf, error)) == MI_OK) {
+            tree->nodes[leaf].users = ltv_moments_times(&users, 1 / node->mean);
+        }
+    }
+    return status;
+}
+
+enum mi_status mi_ltv_fit_about(const struct mi_ltv_history *history, struct mi_ltv_model *prior,
+                                const struct mi_notes *notes, struct mi_ltv_model **model,
+                                struct mi_error *error) {
+    struct mi_ltv_model *new;
+    enum mi_status status =
+        ltv_model_new((const char *const *)history->columns, history->column_count, &new, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    status = divide_by_prior(&new->tree, prior, history, error);
+    if (status == MI_OK && new->tree.count > 1) {
+        status = ltv_tree_fit(&new->tree, &new->spread, notes, error);
+    }
+    if (status != MI_OK || new->tree.count == 1) {
+        mi_ltv_model_free(new);
+        *model = status == MI_OK ? prior : *model;
+        return status;
+    }
+    new->prior = prior;
+    *model = new;
     return MI_OK;
 }
 
@@ -203,6 +257,29 @@ void ltv_node_estimate(const struct ltv_tree *tree, const struct ltv_spread *spr
     fill_interval(estimate, skewness, level);
 }
 
+/* The estimate was a multiple of what the prior says. */
+static enum mi_status times_prior(struct mi_ltv_model *model, const struct mi_text *values, double level,
+                                  struct mi_ltv_estimate *estimate, struct mi_error *error) {
+    struct mi_ltv_estimate prior;
+    enum mi_status status = mi_ltv_predict(model->prior, values, level, &prior, error);
+    if (status != MI_OK) {
+        return status;
+    }
+    double se = isnan(estimate->se)
+                    ? NAN
+                    : hypot(estimate->se * prior.ltv,
+                            isnan(prior.se) ? 0 : prior.se * fmax(estimate->ltv, estimate->se));
+    double wider = estimate->se > 0 && prior.ltv > 0 ? se / (estimate->se * prior.ltv) : 1;
+    double low = estimate->ltv - wider * (estimate->ltv - estimate->low);
+    double high = estimate->ltv + wider * (estimate->high - estimate->ltv);
+    estimate->low = fmax(0, low) * prior.ltv;
+    estimate->high = high * prior.ltv;
+    estimate->ltv *= prior.ltv;
+    estimate->se = se;
+    estimate->depth = prior.depth > estimate->depth ? prior.depth : estimate->depth;
+    return MI_OK;
+}
+
 enum mi_status mi_ltv_predict(struct mi_ltv_model *model, const struct mi_text *values, double level,
                               struct mi_ltv_estimate *estimate, struct mi_error *error) {
     size_t node;
@@ -210,7 +287,8 @@ enum mi_status mi_ltv_predict(struct mi_ltv_model *model, const struct mi_text *
     if (status == MI_OK) {
         ltv_node_estimate(&model->tree, &model->spread, node, level, estimate);
     }
-    return status;
+    return status == MI_OK && model->prior != NULL ? times_prior(model, values, level, estimate, error)
+                                                   : status;
 }
 
 /* ---- by source ---- */

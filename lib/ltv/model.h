@@ -24,6 +24,7 @@ struct mi_ltv_model {
     struct ltv_spread spread;
     struct ltv_training training;
     struct mi_ltv_holdout holdout;
+    struct mi_ltv_model *prior; /* what the means are a multiple of; NULL: they are means themselves */
 };
 
 enum mi_status ltv_model_new(const char *const *columns, size_t count, struct mi_ltv_model **model,

@@ -42,6 +42,15 @@ void ltv_moments_add(struct ltv_moments *moments, const struct ltv_moments *othe
     moments->carry += other->carry;
 }
 
+struct ltv_moments ltv_moments_times(const struct ltv_moments *moments, double factor) {
+    struct ltv_moments out = *moments;
+    out.sum *= factor;
+    out.carry = fma(moments->sum, factor, -out.sum) + moments->carry * factor;
+    out.center *= factor;
+    out.scatter *= factor * factor;
+    return out;
+}
+
 double ltv_moments_mean(const struct ltv_moments *moments) {
     if (moments->users <= 0) {
         return NAN;

@@ -22,6 +22,9 @@ struct ltv_moments ltv_moments_of(double users, double mean, double sd);
 /* Adds the users of `other`. */
 void ltv_moments_add(struct ltv_moments *moments, const struct ltv_moments *other);
 
+/* The same users, each worth so many times as much. */
+struct ltv_moments ltv_moments_times(const struct ltv_moments *moments, double factor);
+
 /* Mean LTV; NaN where there are no users. */
 double ltv_moments_mean(const struct ltv_moments *moments);
 

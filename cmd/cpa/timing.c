@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * mi-cpa fit: days that are not complete yet, and spend that works on later days.
+ */
+#include "cpa/timing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ESTIMATE "estimate"
+
+static bool estimates(const char *option) {
+    return option && strcmp(option, ESTIMATE) == 0;
+}
+
+/* Columns conversions_d0, conversions_d1, ... as far as they go. */
+static enum mi_status find_ages(struct timing *timing, struct mi_reader *reader, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    while (timing->count < MI_CURVE_DELAY_AGES && !status) {
+        char name[32];
+        snprintf(name, sizeof name, "conversions_d%zu", timing->count);
+        if (!mi_reader_has(reader, name))
+            break;
+        status = mi_reader_column(reader, name, true, &timing->columns[timing->count++], error);
+    }
+    if (!status && timing->count < 2)
+        return mi_error_set(
+            error, MI_BAD_INPUT,
+            "--delay=estimate needs columns conversions_d0, conversions_d1, ...: what was known "
+            "of a day's conversions on the day, a day later, ...");
+    timing->ages = calloc(1, sizeof *timing->ages);
+    return status ? status : timing->ages ? MI_OK : no_memory(error);
+}
+
+enum mi_status timing_open(struct timing *timing, struct mi_reader *reader, struct mi_error *error) {
+    timing->date = MI_DATE_MISSING;
+    if (timing->as_of && !mi_date_parse(mi_text_of(timing->as_of), &timing->date))
+        return mi_error_set(error, MI_BAD_ARGUMENT, "option --as-of: not a date: \"%s\" (as 2026-11-24)",
+                            timing->as_of);
+    if ((timing->as_of || timing->delay || timing->adstock) && !mi_reader_has(reader, "date"))
+        return mi_error_set(error, MI_BAD_INPUT, "--as-of, --delay and --adstock need a column date");
+    return estimates(timing->delay) ? find_ages(timing, reader, error) : MI_OK;
+}
+
+enum mi_status timing_row(struct timing *timing, const struct mi_batch *batch, size_t row, int32_t date,
+                          bool *use, struct mi_error *error) {
+    *use = timing->date == MI_DATE_MISSING || date <= timing->date;
+    timing->later += !*use;
+    if (!timing->ages || !*use)
+        return MI_OK;
+    double known[MI_CURVE_DELAY_AGES];
+    for (size_t age = 0; age < timing->count; age++) {
+        enum mi_status status =
+            mi_batch_number(batch, row, timing->columns[age], MI_MONEY, &known[age], error);
+        if (status)
+            return status;
+        if (timing->date != MI_DATE_MISSING && (int64_t)timing->date - date < (int64_t)age)
+            known[age] = NAN; /* was not known then */
+    }
+    mi_curve_delay_add(timing->ages, known, timing->count);
+    return MI_OK;
+}
+
+/* A table age,share: ages 0, 1, ... in order. */
+static enum mi_status read_shares(const char *path, double *shares, size_t *count, struct mi_error *error) {
+    struct mi_reader *reader = NULL;
+    struct mi_batch *batch;
+    size_t age_column, share_column;
+    enum mi_status status = table_open(path, &reader, &batch, error);
+    if (!status)
+        status = mi_reader_column(reader, "age", true, &age_column, error);
+    if (!status)
+        status = mi_reader_column(reader, "share", true, &share_column, error);
+    *count = 0;
+    for (size_t row = 0; !status && row < mi_batch_rows(batch); row++) {
+        double age;
+        status = mi_batch_number(batch, row, age_column, MI_FILLED, &age, error);
+        if (!status && (age != (double)*count || *count == MI_CURVE_DELAY_AGES))
+            status = mi_batch_fault(batch, row, age_column, error, "ages are 0, 1, 2, ... up to %d, in order",
+                                    MI_CURVE_DELAY_AGES - 1);
+        if (!status)
+            status = mi_batch_number(batch, row, share_column, MI_FILLED, &shares[*count], error);
+        if (!status && (!(shares[*count] >= 0 && shares[*count] <= 1) ||
+                        (*count > 0 && shares[*count] < shares[*count - 1])))
+            status = mi_batch_fault(batch, row, share_column, error,
+                                    "shares of what is known by an age rise from 0 to at most 1");
+        ++*count;
+    }
+    mi_reader_close(reader);
+    return status;
+}
+
+static enum mi_status apply_delay(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {
+    double shares[MI_CURVE_DELAY_AGES];
+    size_t count = timing->count;
+    enum mi_status status = timing->ages ? mi_curve_delay_shares(timing->ages, shares, error)
+                                         : read_shares(timing->delay, shares, &count, error);
+    if (!status && timing->ages) {
+        char text[200];
+        size_t used = 0;
+        for (size_t age = 0; age < count && age < 8; age++)
+            used += (size_t)snprintf(text + used, sizeof text - used, " %.2f", shares[age]);
+        note("share of a day's conversions that are known by age in days, estimated:%s%s", text,
+             count > 8 ? " ..." : "");
+    }
+    return status ? status : mi_curve_fit_delay(fit, timing->date, shares, count, error);
+}
+
+enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {
+    enum mi_status status = timing->delay ? apply_delay(timing, fit, error) : MI_OK;
+    if (timing->later > 0)
+        note("after --as-of=%s, left out: %zu row%s", timing->as_of, timing->later,
+             timing->later == 1 ? "" : "s");
+    double rate = NAN;
+    if (status || !timing->adstock)
+        return status;
+    if (!estimates(timing->adstock) &&
+        (!mi_number_parse(mi_text_of(timing->adstock), &rate) || !(rate >= 0 && rate < 1)))
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "option --adstock: a rate of 0 to below 1, or " ESTIMATE ": \"%s\"",
+                            timing->adstock);
+    return mi_curve_fit_adstock(fit, rate, error);
+}
+
+void timing_free(struct timing *timing) {
+    free(timing->ages);
+}
