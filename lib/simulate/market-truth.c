@@ -22,8 +22,8 @@
 #define WEEKLY_SPREAD  0.06  /* of the level, from week to week */
 #define SEASON         0.07  /* of a country: amplitude */
 #define SHOCK_CHANCE   0.015 /* that a network's competition begins, a day */
-#define NETWORK_SPREAD 0.20  /* of a network's day */
-#define NETWORK_MEMORY 0.9
+#define NETWORK_SPREAD 0.14  /* of a network's day */
+#define NETWORK_MEMORY 0.85
 #define WEEKDAY_SPREAD 0.08 /* of a network's weekdays */
 #define OWN_WEEKDAY    0.04 /* of a campaign's about its network's */
 
