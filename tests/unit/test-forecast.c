@@ -197,6 +197,21 @@ static void test_arguments(void **state) {
     mi_forecast_free(NULL);
 }
 
+/* Two weeks known, two not: no day has its weekday a week before and after, and still there is a forecast. */
+static void test_gaps(void **state) {
+    (void)state;
+    double value[DAYS];
+    for (size_t t = 0; t < DAYS; t++)
+        value[t] = t / 14 % 2 == 0 ? 100 + (double)(t % 7) : NAN;
+    struct mi_forecast *made = forecast(value, DAYS);
+    for (size_t step = 1; step <= AHEAD; step++) {
+        struct mi_forecast_range range;
+        mi_forecast_day(made, step, &range);
+        assert_true(fabs(range.predicted - 103) < 8);
+    }
+    mi_forecast_free(made);
+}
+
 #define SPENDS 24
 
 /* Budgets that were changed of late, by up to twice: with its spend the revenue of the week to come is
@@ -300,13 +315,10 @@ static void test_holidays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pattern),
-        cmocka_unit_test(test_holidays),
-        cmocka_unit_test(test_spend),
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_intermittent_total),
-        cmocka_unit_test(test_coverage),
-        cmocka_unit_test(test_ratio_and_elasticity),
+        cmocka_unit_test(test_pattern),   cmocka_unit_test(test_holidays),
+        cmocka_unit_test(test_gaps),      cmocka_unit_test(test_spend),
+        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_intermittent_total),
+        cmocka_unit_test(test_coverage),  cmocka_unit_test(test_ratio_and_elasticity),
         cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
