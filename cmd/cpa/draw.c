@@ -134,9 +134,9 @@ static void print_legend(struct canvas *c) {
                 x + 4, y - 4);
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">observed %s", x + 13, y, c->picture->dated ? "day" : "row");
         if (scale != 1)
-            fprintf(out, ", times %s that are incremental", svg_number(scale, number));
+            fprintf(out, " \xC3\x97 %s", svg_number(scale, number));
         fputs("</text>\n", out);
-        x += scale != 1 ? 300 : 122;
+        x += scale != 1 ? 176 : 122;
     }
     fprintf(out,
             "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" CURVE

@@ -90,7 +90,8 @@ static bool solve(struct ridge *ridge) {
 }
 
 static bool takes_part(const struct campaign *campaign, size_t outcome) {
-    return campaign->count > 0 && (outcome == 0 || outcome == PARAMETERS || campaign_has_shape(campaign));
+    return campaign_counts(campaign) &&
+           (outcome == 0 || outcome == PARAMETERS || campaign_has_shape(campaign));
 }
 
 /* The part of an outcome that the groups' centres leave. */
@@ -129,7 +130,7 @@ static void learn(struct portfolio *portfolio, size_t outcome, struct ridge *rid
 static void centre_spends(struct portfolio *portfolio) {
     double sum = 0, squares = 0, count = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        if (portfolio->campaigns[i].count == 0)
+        if (!campaign_counts(&portfolio->campaigns[i]))
             continue;
         double x = log(portfolio->campaigns[i].spend_max);
         sum += x;
@@ -204,4 +205,6 @@ void fit_prior_centre(const struct portfolio *portfolio, const struct campaign *
                       double centre[PARAMETERS]) {
     for (size_t k = 0; k < PARAMETERS; k++)
         centre[k] = portfolio->prior.nodes[campaign->node].mean[k] + campaign->additive[k];
+    if (campaign->apart) /* the others' users per spend tell nothing of its own */
+        centre[0] = log((campaign->users + 0.5) / campaign->spend);
 }

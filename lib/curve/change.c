@@ -240,11 +240,11 @@ static void portfolio_change(const struct mi_price *price, const struct period e
 
 void price_change(const struct mi_price *price, size_t number, struct mi_price_change *change) {
     int32_t since = price->options.since;
-    struct period periods[2] = {{.first = since - price->options.before, .last = since - 1},
-                                {.first = since, .last = INT32_MAX}};
     nothing(change);
     if (since == MI_DATE_MISSING || !price->dated)
         return;
+    struct period periods[2] = {{.first = since - price->options.before, .last = since - 1},
+                                {.first = since, .last = INT32_MAX}};
     if (number == price->campaign_count)
         portfolio_change(price, periods, change);
     else if (price->campaigns[number].funnel)

@@ -567,8 +567,8 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
         absolute += campaign->absolute_error;
         users += campaign->users;
         row->asof = campaign->newest > row->asof ? campaign->newest : row->asof;
-        row->spend_min = fmin(row->spend_min, campaign->count ? campaign->spend_min : NAN);
-        row->spend_max = fmax(row->spend_max, campaign->count ? campaign->spend_max : NAN);
+        row->spend_min = fmin(row->spend_min, campaign_counts(campaign) ? campaign->spend_min : NAN);
+        row->spend_max = fmax(row->spend_max, campaign_counts(campaign) ? campaign->spend_max : NAN);
     }
     row->error = users > 0 ? fit_round(absolute / users) : NAN;
     const struct backtest *backtest = &fit->backtest;

@@ -63,6 +63,7 @@ struct campaign {
     enum obstacle obstacle;
     bool is_new;          /* without rows: asked for by its attributes alone */
     bool moved;           /* it was in more than one group */
+    bool apart;           /* its users per spend are beyond belief beside the others': see passes.c */
     bool started, failed; /* has parameters to start from; its fit did not converge */
 
     uint32_t features[FEATURES_MOST]; /* numbers of its attributes' values */
@@ -86,6 +87,11 @@ struct campaign {
     size_t n_outliers;
     double absolute_error, log_likelihood;
 };
+
+/* Whether the portfolio learns from a campaign. */
+static inline bool campaign_counts(const struct campaign *campaign) {
+    return campaign->count > 0 && !campaign->apart;
+}
 
 /* Whether a campaign's shape is, in part, its own. */
 static inline bool campaign_has_shape(const struct campaign *campaign) {

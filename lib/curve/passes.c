@@ -9,10 +9,12 @@
 
 #include "curve/fit.h"
 
-#define PASSES       8
-#define THREADS_MOST 256
-#define LEFTOVER     1e-3 /* of the highest spend: what is below is a rest of an allocation, no spend */
-#define SPEND_VARIES 1.02 /* highest over lowest spend, below which it is constant */
+#define PASSES          8
+#define THREADS_MOST    256
+#define LEFTOVER        1e-3 /* of the highest spend: what is below is a rest of an allocation, no spend */
+#define APART           60.0 /* times the median of users per spend */
+#define APART_CAMPAIGNS 3    /* that a median needs */
+#define SPEND_VARIES    1.02 /* highest over lowest spend, below which it is constant */
 
 static enum obstacle obstacle_of(const struct campaign *campaign) {
     if (campaign->count == 0)
@@ -52,10 +54,40 @@ static size_t summarise_campaign(struct campaign *campaign, struct fit_day *days
     return leftovers;
 }
 
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A spend in another unit (thousands, cents, micros) would move the portfolio's users per spend, which are
+ * those of its spend, for all others: such campaigns stand apart. One without users does so where so many
+ * were to be expected. */
+static void find_apart(struct portfolio *portfolio) {
+    size_t count = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        struct campaign *campaign = &portfolio->campaigns[i];
+        campaign->apart = false;
+        if (campaign->count > 0 && campaign->users > 0)
+            portfolio->room[count++] = campaign->users / campaign->spend;
+    }
+    if (count < APART_CAMPAIGNS)
+        return;
+    qsort(portfolio->room, count, sizeof *portfolio->room, compare_doubles);
+    double median = portfolio->room[count / 2];
+    for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        struct campaign *campaign = &portfolio->campaigns[i];
+        if (campaign->count > 0)
+            campaign->apart = campaign->users / campaign->spend > APART * median ||
+                              (campaign->users + 0.5) / campaign->spend < median / APART;
+    }
+}
+
 void fit_portfolio_summarise(struct portfolio *portfolio) {
     portfolio->leftovers = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         portfolio->leftovers += summarise_campaign(&portfolio->campaigns[i], portfolio->days);
+    if (portfolio->room)
+        find_apart(portfolio);
     portfolio->noise = fit_noise_default();
     for (size_t i = 0; i < portfolio->day_count; i++)
         if (portfolio->days[i].users != floor(portfolio->days[i].users))

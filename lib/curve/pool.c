@@ -86,7 +86,7 @@ struct regression { /* log users = constant + elasticity (log spend - centre) + 
 
 /* Whether a campaign takes part in the cross-section. */
 static bool counts_across(const struct campaign *campaign) {
-    return campaign->count > 0;
+    return campaign_counts(campaign);
 }
 
 static void regress_once(const struct portfolio *portfolio, struct regression *fit) {
@@ -153,6 +153,8 @@ void fit_prior_start(struct portfolio *portfolio) {
     const struct fit_family *family = portfolio->family;
     double spend = 0, users = 0, *mean = prior->start;
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
+        if (!campaign_counts(&portfolio->campaigns[i]))
+            continue;
         spend += portfolio->campaigns[i].spend;
         users += portfolio->campaigns[i].users;
     }
@@ -186,7 +188,7 @@ static void sum_nodes(struct portfolio *portfolio) {
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         const struct campaign *campaign = &portfolio->campaigns[i];
         struct node *node = &prior->nodes[campaign->node];
-        if (campaign->count == 0)
+        if (!campaign_counts(campaign))
             continue;
         node->campaigns++;
         node->spend += 1;
@@ -240,7 +242,7 @@ static void learn_spreads(struct portfolio *portfolio) {
     double sum[PARAMETERS] = {0}, count[PARAMETERS] = {0};
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         const struct campaign *campaign = &portfolio->campaigns[i];
-        for (size_t k = 0; k < 1 + family->shapes && campaign->count > 0; k++) {
+        for (size_t k = 0; k < 1 + family->shapes && campaign_counts(campaign); k++) {
             if (k > 0 && !campaign_has_shape(campaign))
                 break;
             double mean = k ? campaign->mean[k] : fit_prior_level(prior, campaign);
@@ -269,7 +271,7 @@ static void learn_anchor(struct portfolio *portfolio) {
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < portfolio->campaign_count; i++) {
             const struct campaign *campaign = &portfolio->campaigns[i];
-            if (campaign->count == 0 || !campaign_has_shape(campaign))
+            if (!campaign_counts(campaign) || !campaign_has_shape(campaign))
                 continue;
             double level = campaign->mean[0] - campaign->additive[0] - prior->nodes[campaign->node].mean[0];
             if (pass == 0) {

@@ -219,6 +219,8 @@ void expert_run_regression(const struct expert *expert, const struct series *ser
     const size_t days = series->days;
     struct regression r = {.series = series, .z = expert->logs ? series->log : series->value};
     r.clip = CLIP * (expert->logs ? series->log_scale : series->scale);
+    if (!isfinite(r.clip)) /* no day has the same weekday before and after */
+        return;
     r.known = malloc(days * sizeof *r.known);
     r.of_z = malloc(2 * (days + 1) * sizeof *r.of_z);
     if (r.known && r.of_z) { /* else it is silent */
@@ -228,7 +230,7 @@ void expert_run_regression(const struct expert *expert, const struct series *ser
             run_sums(series->spend, days, r.of_spend);
         for (size_t t = 0; t < days; t++) {
             know(&r, t, &r.known[t]);
-            if (!isnan(r.z[t]) && isfinite(r.clip))
+            if (!isnan(r.z[t]))
                 learn(&r, t);
             if (expert_asked(asking, series, t) && !isnan(r.known[t].month))
                 say(&r, expert, asking, t);

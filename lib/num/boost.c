@@ -4,6 +4,7 @@
  */
 #include "num/boost.h"
 #include "base/memory.h"
+#include "num/boostcheck.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -476,6 +477,10 @@ static enum mi_status check_names(BoosterHandle handle, const char *const *names
 enum mi_status mi_boost_read(struct mi_text json, const char *const *names, size_t columns, unsigned threads,
                              struct mi_boost **boost, struct mi_error *error) {
     BoosterHandle handle;
+    enum mi_status checked = mi_boost_check(json, error);
+    if (checked != MI_OK) {
+        return checked;
+    }
     start();
     if (XGBoosterCreate(NULL, 0, &handle) != 0) {
         return fault(MI_NUMERIC, error);

@@ -247,6 +247,21 @@ static void test_faults(void **state) {
     assert_refused(mi_boost_read(json, other, COLUMNS, 1, &boost, &error), &error, MI_BAD_INPUT,
                    "other columns");
     assert_refused(mi_boost_read(json, NULL, 3, 1, &boost, &error), &error, MI_BAD_INPUT, "4 columns, not 3");
+    static const char *const altered[][2] = {{"\"left_children\":[1", "\"left_children\":[0"},
+                                             {"\"left_children\":[1", "\"left_children\":[9999"},
+                                             {"\"split_indices\":[", "\"split_indices\":[9"}};
+    for (size_t i = 0; i < 3; i++) {
+        const char *at = strstr(text.data, altered[i][0]);
+        struct mi_buffer changed = {0};
+        assert_non_null(at);
+        mi_buffer_append(&changed, text.data, (size_t)(at - text.data));
+        mi_buffer_string(&changed, altered[i][1]);
+        mi_buffer_string(&changed, at + strlen(altered[i][0]));
+        assert_refused(
+            mi_boost_read((struct mi_text){changed.data, changed.size}, names, COLUMNS, 1, &boost, &error),
+            &error, MI_BAD_INPUT, "tree 1 is none");
+        mi_buffer_free(&changed);
+    }
     json.size /= 2;
     assert_refused(mi_boost_read(json, names, COLUMNS, 1, &boost, &error), &error, MI_BAD_INPUT, "XGBoost");
     mi_buffer_free(&text);

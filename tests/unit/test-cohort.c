@@ -119,6 +119,14 @@ static void test_coverage(void **state) {
             all++;
             error += fabs(range.predicted - truth);
             ratio_error += fabs(truth_at(i, 7) * top / bottom - truth);
+            /* what has come stays: no age has less than the one before */
+            struct mi_forecast_range before = {0, 0, 0};
+            for (size_t age = 0; age <= 90; age++) {
+                mi_cohort_revenue(learnt, i, age, &range, NULL);
+                assert_true(range.predicted >= before.predicted);
+                assert_true(age == 31 || (range.low <= range.predicted && range.predicted <= range.high));
+                before = range;
+            }
         }
         mi_cohorts_free(learnt);
     }

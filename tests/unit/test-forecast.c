@@ -197,6 +197,69 @@ static void test_arguments(void **state) {
     mi_forecast_free(NULL);
 }
 
+/* Two weeks known, two not: no day has its weekday a week before and after, and still there is a forecast. */
+static void test_gaps(void **state) {
+    (void)state;
+    double value[DAYS];
+    for (size_t t = 0; t < DAYS; t++)
+        value[t] = t / 14 % 2 == 0 ? 100 + (double)(t % 7) : NAN;
+    struct mi_forecast *made = forecast(value, DAYS);
+    for (size_t step = 1; step <= AHEAD; step++) {
+        struct mi_forecast_range range;
+        mi_forecast_day(made, step, &range);
+        assert_true(fabs(range.predicted - 103) < 8);
+    }
+    mi_forecast_free(made);
+}
+
+#define SPENDS 24
+
+/* Budgets that were changed of late, by up to twice: with its spend the revenue of the week to come is
+ * forecast better than without, and what a series says does not depend on one that ends on another day. */
+static void test_spend(void **state) {
+    (void)state;
+    double with_error = 0, without_error = 0;
+    state_of_random = 11;
+    for (int number = 0; number < SPENDS; number++) {
+        double spend[DAYS + 7], value[DAYS + 7], level = 1000, truth = 0;
+        for (int t = 0; t < DAYS + 7; t++) {
+            if (t % 50 == 30 || t == DAYS - 1 - number % 6)
+                level = 1000 * exp(0.7 * normal());
+            spend[t] = level * exp(0.05 * normal());
+            value[t] = 20 * pow(spend[t], 0.7) * (t % 7 < 5 ? 1 : 0.8) * exp(0.1 * normal());
+            truth += t >= DAYS ? value[t] : 0;
+        }
+        struct mi_series of_value = {MONDAY, DAYS, value}, of_spend = {MONDAY, DAYS, spend};
+        struct mi_forecast_options options = {.days = 7, .level = 0.8};
+        struct mi_forecast *budget = NULL, *with = NULL, *without = NULL;
+        struct mi_forecast_range range;
+        assert_int_equal(mi_forecast_series(&of_spend, &options, &budget, NULL), MI_OK);
+        assert_int_equal(mi_forecast_series(&of_value, &options, &without, NULL), MI_OK);
+        options.spend = budget;
+        assert_int_equal(mi_forecast_series(&of_value, &options, &with, NULL), MI_OK);
+        mi_forecast_total(with, 7, &range);
+        with_error += fabs(range.predicted - truth) / truth;
+        mi_forecast_total(without, 7, &range);
+        without_error += fabs(range.predicted - truth) / truth;
+        double alone = range.predicted;
+        mi_forecast_free(with);
+        mi_forecast_free(budget);
+        of_spend.start++;
+        options.spend = NULL;
+        assert_int_equal(mi_forecast_series(&of_spend, &options, &budget, NULL), MI_OK);
+        options.spend = budget;
+        assert_int_equal(mi_forecast_series(&of_value, &options, &with, NULL), MI_OK);
+        mi_forecast_total(with, 7, &range);
+        assert_true(range.predicted == alone);
+        mi_forecast_free(with);
+        mi_forecast_free(budget);
+        mi_forecast_free(without);
+    }
+    print_message("error of a week with spend %.3f, without %.3f\n", with_error / SPENDS,
+                  without_error / SPENDS);
+    assert_true(with_error < 1.1 * without_error && with_error != without_error);
+}
+
 #define YEARS_DAYS 800
 
 /* What holidays did is expected of them again: one that doubles, one that closes, and one on other dates each
@@ -253,6 +316,7 @@ static void test_holidays(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pattern),   cmocka_unit_test(test_holidays),
+        cmocka_unit_test(test_gaps),      cmocka_unit_test(test_spend),
         cmocka_unit_test(test_kinds),     cmocka_unit_test(test_intermittent_total),
         cmocka_unit_test(test_coverage),  cmocka_unit_test(test_ratio_and_elasticity),
         cmocka_unit_test(test_arguments),
