@@ -78,7 +78,8 @@ static const char fit_details[] =
     "Without --model: reads users (install_date, ltv_90d and the columns of --by), or\n"
     "groups of users (users, ltv_90d, and where known ltv_sd and install_date): a model\n"
     "of segments with held-out metrics. Memory grows with the number of segments, and by\n"
-    "16 bytes a user where there is a user_id: one that stands twice is an error.\n" BTYD_FIT_DETAILS BEHAVIOUR_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
+    "16 bytes a user where there is a user_id: one that stands twice is an error.\n" BTYD_FIT_DETAILS
+        BEHAVIOUR_FIT_DETAILS "Writes the model as JSON to -o FILE. Reads once.\n";
 
 static const char source_details[] =
     "Reads campaigns with the columns of --by and adds predicted_ltv, ltv_se, ltv_lo,\n"

@@ -77,13 +77,14 @@ monitor() {
 gather() {
     models
     days "$cpa" "$night/days.csv"
+    [ ! -e known.csv ] || cp known.csv "$night/known.csv" # how late conversions come in: see allocate
     mi-store join -q -s mi.db --column=daily_budget -o "$night/budgets.csv" campaigns.csv
     add_value "$ltv" "$night/budgets.csv" "$night/campaigns.csv"
+    mi-store join -q -s mi.db -O tsv -o "$night/campaigns.tsv" campaigns.csv
 }
 
 # Curves, predictions at several spends, and the best split. A campaign that the monitor cut tonight is held there.
 optimise() {
-    mi-store join -q -s mi.db -O tsv -o "$night/campaigns.tsv" campaigns.csv
     held=$(awk -F '\t' -v day="$today" '
         FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
         FILENAME ~ /campaigns.tsv$/ { here[$at["campaign_id"]]; next }
@@ -111,6 +112,10 @@ predict() {
 
 # The files of the day appear whole, the link last.
 publish() {
+    if [ -e "$night/known.csv" ]; then
+        cp "$night/known.csv" .new
+        mv -f .new known.csv
+    fi
     cp "$night/summary.json" .new
     mv -f .new "summary-$today.json"
     cp "$night/allocation.csv" .new
