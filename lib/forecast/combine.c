@@ -334,7 +334,8 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     }
     while (b.sampled < SAMPLED && sampled[b.sampled] <= ahead)
         b.sampled++;
-    const struct asking ask = {c->first, c->apart, step, phase, ahead, take_path, &b};
+    bool no_memory = false;
+    const struct asking ask = {c->first, c->apart, step, phase, ahead, take_path, &b, &no_memory};
     if (c->kind == MI_FORECAST_REGULAR)
         weigh_by_loss(&b, experts, count, ask);
     else
@@ -345,7 +346,9 @@ enum mi_status combine(const struct series *series, size_t ahead, struct combina
     if (c->kind == MI_FORECAST_STOPPED)
         memset(c->path, 0, rows * ahead * sizeof *c->path);
     free(room);
-    return MI_OK;
+    if (no_memory)
+        combination_clear(c);
+    return no_memory ? mi_no_memory(error) : MI_OK;
 }
 
 void combination_clear(struct combination *combination) {

@@ -67,6 +67,7 @@ struct asking {
     size_t steps;
     expert_receiver *receive;
     void *context;
+    bool *no_memory; /* is set where an expert has no room */
 };
 
 /* Runs an expert over a series; it may be silent at origins where it knows too little. */

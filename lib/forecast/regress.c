@@ -223,7 +223,9 @@ void expert_run_regression(const struct expert *expert, const struct series *ser
         return;
     r.known = malloc(days * sizeof *r.known);
     r.of_z = malloc(2 * (days + 1) * sizeof *r.of_z);
-    if (r.known && r.of_z) { /* else it is silent */
+    if (!r.known || !r.of_z) {
+        *asking->no_memory = true;
+    } else {
         r.of_spend = r.of_z + days + 1;
         run_sums(r.z, days, r.of_z);
         if (series->spend)
