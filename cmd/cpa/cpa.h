@@ -32,6 +32,10 @@ enum mi_status fitted_set(struct mi_writer *writer, const size_t slots[FITTED_CO
 enum mi_status check_currency(const struct mi_batch *batch, size_t row, size_t column, char **currency,
                               struct mi_error *error);
 
+/* What a fit found wrong with its rows, as the trouble of the input that they were read from. */
+enum mi_status blame_rows(const struct mi_reader *reader, enum mi_status status,
+                          const struct mi_error *reason, struct mi_error *error);
+
 extern const struct option_spec predict_table[], fit_table[], price_table[];
 extern const char predict_details[], fit_details[], price_details[];
 

@@ -366,15 +366,7 @@ static enum mi_status run_portfolio(struct fit *f, struct mi_error *error) {
     struct mi_notes notes = common_notes();
     struct mi_error reason = {0};
     enum mi_status status = mi_curve_fit_run(f->fit, &notes, &reason);
-    if (!status)
-        return MI_OK;
-    if (error) {
-        *error = reason;
-        snprintf(error->file, sizeof error->file, "%s", mi_reader_name(f->stream.reader));
-        if (reason.line > 0)
-            mi_error_set(error, status, "%s (--duplicates=sum adds them up)", reason.text);
-    }
-    return status;
+    return status ? blame_rows(f->stream.reader, status, &reason, error) : MI_OK;
 }
 
 static enum mi_status fit(struct fit *f, struct mi_error *error) {

@@ -106,3 +106,14 @@ enum mi_status fitted_set(struct mi_writer *writer, const size_t slots[FITTED_CO
         mi_writer_text(writer, slots[OUT_NOTE], mi_text_of(row->note));
     return MI_OK;
 }
+
+enum mi_status blame_rows(const struct mi_reader *reader, enum mi_status status,
+                          const struct mi_error *reason, struct mi_error *error) {
+    if (error) {
+        *error = *reason;
+        snprintf(error->file, sizeof error->file, "%s", mi_reader_name(reader));
+        if (reason->line > 0)
+            mi_error_set(error, status, "%s (--duplicates=sum adds them up)", reason->text);
+    }
+    return status;
+}
