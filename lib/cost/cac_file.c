@@ -223,18 +223,14 @@ static void read_training(struct mi_model_reading *reading, const json_t *root, 
 }
 
 static enum mi_status read_trees(const json_t *root, struct mi_cac_model *model, struct mi_error *error) {
-    const json_t *trees = json_object_get(root, "trees");
+    json_t *trees = json_object_get(root, "trees");
     if (json_is_null(trees)) {
         return MI_OK;
     }
-    char *text = trees != NULL ? json_dumps(trees, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    if (text == NULL) {
+    if (trees == NULL) {
         return mi_error_set(error, MI_BAD_INPUT, "not a whole model: no trees");
     }
-    enum mi_status status = mi_boost_read(mi_text_of(text), (const char *const *)model->names, model->columns,
-                                          1, &model->boost, error);
-    free(text);
-    return status;
+    return mi_boost_read(trees, (const char *const *)model->names, model->columns, &model->boost, error);
 }
 
 static enum mi_status read_model(const json_t *root, struct mi_cac_model *model, struct mi_error *error) {

@@ -523,21 +523,19 @@ enum mi_status ltv_learner_write(const struct ltv_learner *learner, struct mi_bu
 
 static enum mi_status read_trees(const json_t *object, const char *name, const struct ltv_features *features,
                                  struct mi_boost **boost, struct mi_error *error) {
-    const json_t *trees = json_object_get(object, name);
+    json_t *trees = json_object_get(object, name);
     if (trees == NULL) {
         return MI_OK;
     }
-    char *text = json_dumps(trees, JSON_COMPACT | JSON_REAL_PRECISION(9));
     const char **names = malloc(features->count * sizeof *names);
-    enum mi_status status = text != NULL && names != NULL ? MI_OK : mi_no_memory(error);
-    for (size_t i = 0; i < features->count && status == MI_OK; i++) {
+    if (names == NULL) {
+        return mi_no_memory(error);
+    }
+    for (size_t i = 0; i < features->count; i++) {
         names[i] = features->items[i].name;
     }
-    if (status == MI_OK) {
-        status = mi_boost_read(mi_text_of(text), names, features->count, 1, boost, error);
-    }
+    enum mi_status status = mi_boost_read(trees, names, features->count, boost, error);
     free(names);
-    free(text);
     return status;
 }
 

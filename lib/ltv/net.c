@@ -168,8 +168,8 @@ static void layer(const float *in, size_t inputs, const float *weights, const fl
     for (size_t i = 0; i < rows; i++) {
         memcpy(out + i * units, bias, units * sizeof *out);
     }
-    mi_blas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)units, (int)inputs, 1, in,
-                  (int)inputs, weights, (int)units, 1, out, (int)units);
+    mi_blas_sgemm(CblasNoTrans, CblasNoTrans, (int)rows, (int)units, (int)inputs, in, (int)inputs, weights,
+                  (int)units, 1, out, (int)units);
     for (size_t i = 0; rectify && i < rows * units; i++) {
         out[i] = out[i] > 0 ? out[i] : 0;
     }
@@ -224,8 +224,8 @@ static double loss_of(const struct ltv_net *net, const struct ltv_start *start, 
  */
 static void layer_back(const float *in, size_t inputs, const float *weights, size_t units, size_t rows,
                        const float *slope, float *weight_slope, float *bias_slope, float *in_slope) {
-    mi_blas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)inputs, (int)units, (int)rows, 1, in,
-                  (int)inputs, slope, (int)units, 0, weight_slope, (int)units);
+    mi_blas_sgemm(CblasTrans, CblasNoTrans, (int)inputs, (int)units, (int)rows, in, (int)inputs, slope,
+                  (int)units, 0, weight_slope, (int)units);
     memset(bias_slope, 0, units * sizeof *bias_slope);
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < units; j++) {
@@ -233,8 +233,8 @@ static void layer_back(const float *in, size_t inputs, const float *weights, siz
         }
     }
     if (in_slope != NULL) {
-        mi_blas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)inputs, (int)units, 1, slope,
-                      (int)units, weights, (int)units, 0, in_slope, (int)inputs);
+        mi_blas_sgemm(CblasNoTrans, CblasTrans, (int)rows, (int)inputs, (int)units, slope, (int)units,
+                      weights, (int)units, 0, in_slope, (int)inputs);
     }
 }
 

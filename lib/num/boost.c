@@ -4,7 +4,7 @@
  */
 #include "num/boost.h"
 #include "base/memory.h"
-#include "num/boostcheck.h"
+#include "num/trees.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -14,8 +14,11 @@
 
 #include <xgboost/c_api.h>
 
+/* Trained, or read; what the other stands for is made when it is needed. */
 struct mi_boost {
     BoosterHandle handle;
+    struct mi_trees *trees; /* what predicts */
+    json_t *json;           /* where it was read from */
     size_t columns;
     unsigned rounds;
 };
@@ -341,7 +344,11 @@ enum mi_status mi_boost_train(const struct mi_boost_data *data, const struct mi_
 
 void mi_boost_free(struct mi_boost *boost) {
     if (boost != NULL) {
-        XGBoosterFree(boost->handle);
+        if (boost->handle != NULL) {
+            XGBoosterFree(boost->handle);
+        }
+        mi_trees_free(boost->trees);
+        json_decref(boost->json);
         free(boost);
     }
 }
@@ -356,52 +363,65 @@ size_t mi_boost_columns(const struct mi_boost *boost) {
 
 /* ---- prediction ---- */
 
-/* The array interface of a dense block of floats. */
-static void describe(const float *values, size_t rows, size_t columns, char *out, size_t size) {
-    snprintf(out, size,
-             "{\"data\": [%llu, true], \"shape\": [%zu, %zu], \"typestr\": \"<f4\", \"version\": 3}",
-             (unsigned long long)(uintptr_t)values, rows, columns);
-}
-
-static enum mi_status predict(struct mi_boost *boost, const float *values, size_t rows, bool margin,
-                              float *out, struct mi_error *error) {
-    /* The bare word NaN and cache_id are needed. */
-    static const char *const configs[] = {
-        "{\"type\": 0, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
-        "\"strict_shape\": false, \"missing\": NaN, \"cache_id\": 0}",
-        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
-        "\"strict_shape\": false, \"missing\": NaN, \"cache_id\": 0}"};
-    char block[160];
-    if (rows == 0) {
+static enum mi_status need_trees(struct mi_boost *boost, struct mi_error *error) {
+    if (boost->trees != NULL) {
         return MI_OK;
     }
-    enum mi_status status = check_values(values, rows * boost->columns, error);
-    if (status != MI_OK) {
-        return status;
+    struct mi_buffer text = {0};
+    enum mi_status status = mi_boost_write(boost, &text, error);
+    if (status == MI_OK) {
+        json_t *json = json_loadb(text.data, text.size, JSON_ALLOW_NUL, NULL);
+        status = mi_trees_read(json, &boost->trees, error);
+        json_decref(json);
     }
-    describe(values, rows, boost->columns, block, sizeof block);
-    const bst_ulong *shape;
-    bst_ulong dimensions;
-    const float *result;
-    if (XGBoosterPredictFromDense(boost->handle, block, configs[margin], NULL, &shape, &dimensions,
-                                  &result) != 0) {
-        return fault(MI_NUMERIC, error);
-    }
-    if (dimensions < 1 || shape[0] != rows) {
-        return mi_error_set(error, MI_NUMERIC, "XGBoost: not one prediction a row");
-    }
-    memcpy(out, result, rows * sizeof *out);
-    return MI_OK;
+    mi_buffer_free(&text);
+    return status;
 }
 
-enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
-                                struct mi_error *error) {
-    return predict(boost, values, rows, false, out, error);
+static enum mi_status need_handle(struct mi_boost *boost, struct mi_error *error) {
+    if (boost->handle != NULL) {
+        return MI_OK;
+    }
+    char *text = json_dumps(boost->json, JSON_COMPACT | JSON_REAL_PRECISION(9)); /* all numbers are floats */
+    if (text == NULL) {
+        return mi_no_memory(error);
+    }
+    start();
+    BoosterHandle handle;
+    enum mi_status status = MI_OK;
+    if (XGBoosterCreate(NULL, 0, &handle) != 0) {
+        status = fault(MI_NUMERIC, error);
+    } else if (!set(handle, "verbosity", "0") || !set(handle, "nthread", "1") ||
+               XGBoosterLoadModelFromBuffer(handle, text, strlen(text)) != 0 ||
+               !set(handle, "nthread", "1")) {
+        status = fault(MI_BAD_INPUT, error);
+        XGBoosterFree(handle);
+    } else {
+        boost->handle = handle;
+    }
+    free(text);
+    return status;
 }
 
 enum mi_status mi_boost_margin(struct mi_boost *boost, const float *values, size_t rows, float *out,
                                struct mi_error *error) {
-    return predict(boost, values, rows, true, out, error);
+    enum mi_status status = check_values(values, rows * boost->columns, error);
+    if (status == MI_OK) {
+        status = need_trees(boost, error);
+    }
+    if (status == MI_OK) {
+        mi_trees_margin(boost->trees, values, rows, out);
+    }
+    return status;
+}
+
+enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
+                                struct mi_error *error) {
+    enum mi_status status = mi_boost_margin(boost, values, rows, out, error);
+    if (status == MI_OK) {
+        mi_trees_link(boost->trees, out, rows);
+    }
+    return status;
 }
 
 enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *values, size_t rows, float *out,
@@ -416,6 +436,9 @@ enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *value
         return MI_OK;
     }
     enum mi_status status = check_values(values, rows * boost->columns, error);
+    if (status == MI_OK) {
+        status = need_handle(boost, error);
+    }
     if (status != MI_OK) {
         return status;
     }
@@ -438,6 +461,10 @@ enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *value
 enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, struct mi_error *error) {
     bst_ulong size;
     const char *text;
+    enum mi_status status = need_handle(boost, error);
+    if (status != MI_OK) {
+        return status;
+    }
     if (XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"json\"}", &size, &text) != 0) {
         return fault(MI_NUMERIC, error);
     }
@@ -448,25 +475,16 @@ enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, str
     return out->failed ? mi_no_memory(error) : MI_OK;
 }
 
-static enum mi_status check_names(BoosterHandle handle, const char *const *names, size_t columns,
-                                  struct mi_error *error) {
-    bst_ulong count;
-    const char **stored;
-    if (XGBoosterGetNumFeature(handle, &count) != 0) {
-        return fault(MI_BAD_INPUT, error);
+static enum mi_status check_names(const json_t *json, const struct mi_trees *trees, const char *const *names,
+                                  size_t columns, struct mi_error *error) {
+    const json_t *stored = json_object_get(json_object_get(json, "learner"), "feature_names");
+    if (mi_trees_columns(trees) != columns) {
+        return mi_error_set(error, MI_BAD_INPUT, "the trees take %zu columns, not %zu",
+                            mi_trees_columns(trees), columns);
     }
-    if (count != columns) {
-        return mi_error_set(error, MI_BAD_INPUT, "the trees take %llu columns, not %zu",
-                            (unsigned long long)count, columns);
-    }
-    if (names == NULL) {
-        return MI_OK;
-    }
-    if (XGBoosterGetStrFeatureInfo(handle, "feature_name", &count, &stored) != 0) {
-        return fault(MI_BAD_INPUT, error);
-    }
-    for (size_t i = 0; i < columns; i++) {
-        if (count != columns || strcmp(stored[i], names[i]) != 0) {
+    for (size_t i = 0; names != NULL && i < columns; i++) {
+        const char *name = json_string_value(json_array_get(stored, i));
+        if (json_array_size(stored) != columns || name == NULL || strcmp(name, names[i]) != 0) {
             return mi_error_set(error, MI_BAD_INPUT, "the trees were trained on other columns (\"%.100s\")",
                                 names[i]);
         }
@@ -474,36 +492,22 @@ static enum mi_status check_names(BoosterHandle handle, const char *const *names
     return MI_OK;
 }
 
-enum mi_status mi_boost_read(struct mi_text json, const char *const *names, size_t columns, unsigned threads,
-                             struct mi_boost **boost, struct mi_error *error) {
-    BoosterHandle handle;
-    enum mi_status checked = mi_boost_check(json, error);
-    if (checked != MI_OK) {
-        return checked;
-    }
-    start();
-    if (XGBoosterCreate(NULL, 0, &handle) != 0) {
-        return fault(MI_NUMERIC, error);
-    }
-    bool good = set(handle, "verbosity", "0") && set_number(handle, "nthread", threads > 0 ? threads : 1) &&
-                XGBoosterLoadModelFromBuffer(handle, json.data, json.size) == 0 &&
-                set_number(handle, "nthread", threads > 0 ? threads : 1);
-    enum mi_status status = good ? check_names(handle, names, columns, error) : fault(MI_BAD_INPUT, error);
-    if (status == MI_OK) {
-        status = wrap(handle, columns, boost, error);
-    }
+enum mi_status mi_boost_read(json_t *json, const char *const *names, size_t columns, struct mi_boost **boost,
+                             struct mi_error *error) {
+    struct mi_trees *trees;
+    enum mi_status status = mi_trees_read(json, &trees, error);
     if (status != MI_OK) {
-        XGBoosterFree(handle);
+        return status;
     }
-    return status;
-}
-
-enum mi_status mi_boost_copy(struct mi_boost *boost, struct mi_boost **copy, struct mi_error *error) {
-    struct mi_buffer text = {0};
-    enum mi_status status = mi_boost_write(boost, &text, error);
-    if (status == MI_OK) {
-        status = mi_boost_read((struct mi_text){text.data, text.size}, NULL, boost->columns, 1, copy, error);
+    status = check_names(json, trees, names, columns, error);
+    *boost = status == MI_OK ? malloc(sizeof **boost) : NULL;
+    if (*boost == NULL) {
+        mi_trees_free(trees);
+        return status == MI_OK ? mi_no_memory(error) : status;
     }
-    mi_buffer_free(&text);
-    return status;
+    **boost = (struct mi_boost){.trees = trees,
+                                .json = json_incref(json),
+                                .columns = columns,
+                                .rounds = (unsigned)mi_trees_count(trees)};
+    return MI_OK;
 }

@@ -9,12 +9,14 @@
  *     status = mi_boost_predict(boost, x, n, out, error);
  *
  * Matrices are dense, row by row, NaN is a missing value; an infinite one is refused. The same data, options
- * and seed give the same trees whatever the number of threads. A booster may predict in several threads at
- * once only where each has its own copy (mi_boost_copy()). XGBoost's log is silenced, the first line of its
- * error message becomes the error's text.
+ * and seed give the same trees whatever the number of threads. Predictions are evaluated by num/trees.h, with
+ * the bits of XGBoost's. XGBoost's log is silenced, the first line of its error message becomes the error's
+ * text.
  */
 #ifndef MI_NUM_BOOST_H
 #define MI_NUM_BOOST_H
+
+#include <jansson.h>
 
 #include "base/buffer.h"
 #include "mi.h"
@@ -75,7 +77,7 @@ void mi_boost_free(struct mi_boost *boost);
 unsigned mi_boost_rounds(const struct mi_boost *boost);
 size_t mi_boost_columns(const struct mi_boost *boost);
 
-/* One prediction a row of a dense block; in place, nothing is copied. The block has the columns of the
+/* One prediction a row of a dense block; nothing is copied. The block has the columns of the
  * training data in their order. */
 enum mi_status mi_boost_predict(struct mi_boost *boost, const float *values, size_t rows, float *out,
                                 struct mi_error *error);
@@ -91,11 +93,9 @@ enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *value
 /* Appends XGBoost's own JSON, without a line end. */
 enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, struct mi_error *error);
 
-/* Reads XGBoost's JSON; MI_BAD_INPUT where it is damaged, or its columns are not these (names NULL: only the
- * number is compared). */
-enum mi_status mi_boost_read(struct mi_text json, const char *const *names, size_t columns, unsigned threads,
-                             struct mi_boost **boost, struct mi_error *error);
-
-enum mi_status mi_boost_copy(struct mi_boost *boost, struct mi_boost **copy, struct mi_error *error);
+/* Reads XGBoost's JSON, of which a reference is kept; MI_BAD_INPUT where it is damaged, or its columns are
+ * not these (names NULL: only the number is compared). XGBoost itself sees it only where it is to explain. */
+enum mi_status mi_boost_read(json_t *json, const char *const *names, size_t columns, struct mi_boost **boost,
+                             struct mi_error *error);
 
 #endif

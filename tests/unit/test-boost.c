@@ -14,6 +14,8 @@
 
 #include "num/boost.h"
 
+#include <xgboost/c_api.h>
+
 enum { ROWS = 2000, COLUMNS = 4, CELLS = ROWS * COLUMNS };
 
 static float train_x[CELLS], train_y[ROWS], valid_x[CELLS], valid_y[ROWS];
@@ -170,6 +172,14 @@ static void test_own_gradient(void **state) {
     mi_boost_free(by_hand);
 }
 
+static enum mi_status read_text(struct mi_text text, const char *const *columns, size_t count,
+                                struct mi_boost **boost, struct mi_error *error) {
+    json_t *json = json_loadb(text.data, text.size, 0, NULL);
+    enum mi_status status = mi_boost_read(json, columns, count, boost, error);
+    json_decref(json);
+    return status;
+}
+
 static void test_written_and_read(void **state) {
     (void)state;
     struct mi_boost_options options = how();
@@ -178,7 +188,7 @@ static void test_written_and_read(void **state) {
     struct mi_buffer text, again;
     written(boost, &text);
     struct mi_text json = {text.data, text.size - 1};
-    assert_int_equal(mi_boost_read(json, names, COLUMNS, 1, &read, NULL), MI_OK);
+    assert_int_equal(read_text(json, names, COLUMNS, &read, NULL), MI_OK);
     written(read, &again);
     assert_string_equal(text.data, again.data);
     static float one[ROWS], two[ROWS];
@@ -189,6 +199,75 @@ static void test_written_and_read(void **state) {
     mi_boost_free(boost);
     mi_buffer_free(&text);
     mi_buffer_free(&again);
+}
+
+/* What XGBoost itself says by a model of these bytes; margin: before the link. */
+static void by_xgboost(const struct mi_buffer *json, const float *values, bool margin, float *out) {
+    BoosterHandle handle;
+    DMatrixHandle matrix;
+    const bst_ulong *shape;
+    bst_ulong dimensions;
+    const float *result;
+    char config[128];
+    snprintf(config, sizeof config,
+             "{\"type\": %d, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+             "\"strict_shape\": false}",
+             margin);
+    assert_int_equal(XGBoosterCreate(NULL, 0, &handle), 0);
+    assert_int_equal(XGBoosterLoadModelFromBuffer(handle, json->data, json->size - 1), 0);
+    assert_int_equal(XGDMatrixCreateFromMat(values, ROWS, COLUMNS, NAN, &matrix), 0);
+    assert_int_equal(XGBoosterPredictFromDMatrix(handle, matrix, config, &shape, &dimensions, &result), 0);
+    memcpy(out, result, ROWS * sizeof *out);
+    XGDMatrixFree(matrix);
+    XGBoosterFree(handle);
+}
+
+/* The own evaluator gives XGBoost's bits: each objective, both ways to grow, deep trees and stumps, missing
+ * values, and values that lie on the splits. */
+static void test_bits_of_xgboost(void **state) {
+    (void)state;
+    static const char *const objectives[] = {"reg:squarederror", "reg:tweedie", "count:poisson",
+                                             "binary:logistic"};
+    static float label[ROWS], grid[CELLS], own[2][ROWS], their[2][ROWS];
+    for (size_t i = 0; i < CELLS; i++) {
+        grid[i] = roundf(4 * train_x[i]) / 4;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        struct mi_boost_options options = how();
+        options.objective = objectives[i % 4];
+        options.leafwise = i / 4 % 2 == 1;
+        options.max_depth = options.leafwise ? 0 : i < 8 ? 1 : 9;
+        options.max_leaves = i < 8 ? 2 : 60;
+        options.base_score = i < 8 ? 0.5 : 0.3;
+        options.subsample = options.colsample = 0.7;
+        for (size_t j = 0; j < ROWS; j++) {
+            label[j] = i % 4 == 0 ? train_y[j] : i % 4 == 3 ? train_y[j] > 0 : fmaxf(0, train_y[j]);
+        }
+        struct mi_boost_data data = {grid, ROWS, COLUMNS, label, NULL, names, NULL};
+        struct mi_boost *boost = NULL, *read = NULL;
+        struct mi_buffer json;
+        assert_int_equal(mi_boost_train(&data, NULL, &options, &boost, NULL), MI_OK);
+        written(boost, &json);
+        assert_int_equal(read_text((struct mi_text){json.data, json.size - 1}, names, COLUMNS, &read, NULL),
+                         MI_OK);
+        for (int margin = 0; margin < 2; margin++) {
+            const float *x = margin ? grid : valid_x;
+            by_xgboost(&json, x, margin, their[margin]);
+            for (size_t k = 0; k < 2; k++) {
+                struct mi_boost *one = k == 0 ? boost : read;
+                assert_int_equal(
+                    (margin ? mi_boost_margin : mi_boost_predict)(one, x, ROWS, own[margin], NULL), MI_OK);
+                assert_memory_equal(own[margin], their[margin], sizeof own[margin]);
+            }
+            /* what a row gets does not hang on where it stands in the block */
+            assert_int_equal(mi_boost_margin(read, x + 13 * COLUMNS, 5, own[0], NULL), MI_OK);
+            assert_int_equal(mi_boost_margin(boost, x, ROWS, own[1], NULL), MI_OK);
+            assert_memory_equal(own[0], own[1] + 13, 5 * sizeof *own[0]);
+        }
+        mi_boost_free(boost);
+        mi_boost_free(read);
+        mi_buffer_free(&json);
+    }
 }
 
 static void test_contributions_add_up(void **state) {
@@ -244,9 +323,8 @@ static void test_faults(void **state) {
     boost = NULL;
     static const char *const other[] = {"sessions", "noise", "level", "days, \"odd\""};
     struct mi_text json = {text.data, text.size - 1};
-    assert_refused(mi_boost_read(json, other, COLUMNS, 1, &boost, &error), &error, MI_BAD_INPUT,
-                   "other columns");
-    assert_refused(mi_boost_read(json, NULL, 3, 1, &boost, &error), &error, MI_BAD_INPUT, "4 columns, not 3");
+    assert_refused(read_text(json, other, COLUMNS, &boost, &error), &error, MI_BAD_INPUT, "other columns");
+    assert_refused(read_text(json, NULL, 3, &boost, &error), &error, MI_BAD_INPUT, "4 columns, not 3");
     static const char *const altered[][2] = {{"\"left_children\":[1", "\"left_children\":[0"},
                                              {"\"left_children\":[1", "\"left_children\":[9999"},
                                              {"\"split_indices\":[", "\"split_indices\":[9"}};
@@ -258,12 +336,12 @@ static void test_faults(void **state) {
         mi_buffer_string(&changed, altered[i][1]);
         mi_buffer_string(&changed, at + strlen(altered[i][0]));
         assert_refused(
-            mi_boost_read((struct mi_text){changed.data, changed.size}, names, COLUMNS, 1, &boost, &error),
-            &error, MI_BAD_INPUT, "tree 1 is none");
+            read_text((struct mi_text){changed.data, changed.size}, names, COLUMNS, &boost, &error), &error,
+            MI_BAD_INPUT, "tree 1 is none");
         mi_buffer_free(&changed);
     }
     json.size /= 2;
-    assert_refused(mi_boost_read(json, names, COLUMNS, 1, &boost, &error), &error, MI_BAD_INPUT, "XGBoost");
+    assert_refused(read_text(json, names, COLUMNS, &boost, &error), &error, MI_BAD_INPUT, "XGBoost");
     mi_buffer_free(&text);
 }
 
@@ -274,6 +352,7 @@ int main(void) {
         cmocka_unit_test(test_same_bytes_whatever_the_threads),
         cmocka_unit_test(test_own_gradient),
         cmocka_unit_test(test_written_and_read),
+        cmocka_unit_test(test_bits_of_xgboost),
         cmocka_unit_test(test_contributions_add_up),
         cmocka_unit_test(test_faults),
     };
