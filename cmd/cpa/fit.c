@@ -255,7 +255,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = check_currency(batch, row, f->money, &f->currency, error);
     bool use = true;
     if (!status)
-        status = timing_row(&f->timing, batch, row, date, &use, error);
+        status = timing_row(&f->timing, batch, row, date, &users, &use, error);
     if (status || !use)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
