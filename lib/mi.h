@@ -549,6 +549,7 @@ struct mi_curve_fit_row {
     double error;                /* sum of |users - fitted| / sum of users, over the rows used */
     double aicc;                 /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
     double weight_level, weight_shape; /* share that is the campaign's own, 0 to 1; the rest is prior */
+    double adstock; /* rate of carry-over that was taken out, given or estimated; 0: none */
     enum mi_curve_fit_status status;
     char note[200]; /* why, in words; may be empty */
 };

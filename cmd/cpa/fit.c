@@ -109,7 +109,8 @@ const char fit_details[] =
     "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
     "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
     "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
-    "weight_shape, status, note; with --lift incrementality, incrementality_se.\n"
+    "weight_shape, status, note; with --adstock curve_adstock; with --lift\n"
+    "incrementality, incrementality_se.\n"
     "Holds its input in memory (48 bytes a row), reads it once.\n";
 
 /* ---- fit: reading ---- */
@@ -301,9 +302,10 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
 
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS];
-    enum mi_status status = MI_OK;
-    status = fitted_declare(writer, slots, error);
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN;
+    enum mi_status status = fitted_declare(writer, slots, error);
+    if (fit_options.adstock && !status)
+        status = mi_writer_column(writer, "curve_adstock", &adstock_slot, error);
     for (size_t i = 0; i < LIFT_COLUMNS && f->lift.path && !status; i++)
         status = mi_writer_column(writer, lift_names[i], &lift_slots[i], error);
     if (f->plot.folder)
@@ -329,6 +331,8 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
             detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
                    row.note);
         status = fitted_set(writer, slots, &row, &texts, error);
+        if (!status && adstock_slot != MI_NO_COLUMN)
+            mi_writer_number(writer, adstock_slot, row.adstock);
         if (!status && lift) {
             mi_writer_number(writer, lift_slots[LIFT_SHARE], lift->incrementality);
             mi_writer_number(writer, lift_slots[LIFT_SE], lift->se);

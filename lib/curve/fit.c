@@ -616,7 +616,8 @@ static void scaled_covariance(const struct mi_curve_fit *fit, const struct campa
 
 void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
-    *row = (struct mi_curve_fit_row){.asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN};
+    *row = (struct mi_curve_fit_row){
+        .asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN, .adstock = fit_round(fit->adstock)};
     if (number == portfolio->campaign_count) {
         fill_pooled(fit, row);
         return;
