@@ -323,6 +323,7 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     if (f->plot.folder)
         plot_sort(&f->plot);
     f->plot.currency = f->currency;
+    f->plot.late = fit_options.delay != NULL;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
         struct fitted_texts texts = {.curve = NULL};
