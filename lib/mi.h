@@ -542,12 +542,13 @@ struct mi_curve_fit_row {
     struct mi_curve curve;      /* holds no memory of its own */
     double covariance[MI_CURVE_COVARIANCE_MOST]; /* of the log parameters: lower triangle, in text order */
     size_t covariance_count;
-    double spend_min, spend_max; /* lowest above 0 and highest spend of the rows used */
-    double dispersion;           /* of a day's users: variance = mean + dispersion * mean^2 for counts */
-    int32_t asof;                /* newest date used */
-    size_t n, n_outliers;        /* rows used; those that the fit takes for outliers */
-    double error;                /* sum of |users - fitted| / sum of users, over the rows used */
-    double aicc;                 /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
+    double spend_min,
+        spend_max;        /* lowest above 0 and highest spend of the rows used; pooled: their medians */
+    double dispersion;    /* of a day's users: variance = mean + dispersion * mean^2 for counts */
+    int32_t asof;         /* newest date used */
+    size_t n, n_outliers; /* rows used; those that the fit takes for outliers */
+    double error;         /* sum of |users - fitted| / sum of users, over the rows used */
+    double aicc;          /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
     double weight_level, weight_shape; /* share that is the campaign's own, 0 to 1; the rest is prior */
     double adstock; /* rate of carry-over that was taken out, given or estimated; 0: none */
     enum mi_curve_fit_status status;

@@ -294,7 +294,8 @@ static enum mi_status read_days(struct fit *f, struct mi_error *error) {
 enum { LIFT_SHARE, LIFT_SE, LIFT_COLUMNS };
 static const char *const lift_names[LIFT_COLUMNS] = {"incrementality", "incrementality_se"};
 
-/* A row's curve becomes that of incremental users. */
+/* A row's curve becomes that of incremental users. Its dispersion stays: a share of counts varies about its
+ * own mean with the same one. */
 static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_row *row) {
     row->curve = lift->curve;
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);

@@ -29,6 +29,7 @@ struct mi_curve_fit {
     struct backtest backtest;
     size_t users_without_spend, summed, moved;
     double typical_spend; /* median of the campaigns' highest */
+    double typical_least; /* and of their lowest */
     double typical_level; /* median of their log users per spend */
     double users;         /* of all campaigns */
     int32_t asof;         /* of the delay */
@@ -353,12 +354,14 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Geometric mean of the middle two, where campaigns are even in number. */
-static double typical_spend(const struct portfolio *portfolio) {
+/* The median of the campaigns' highest or lowest spends: the geometric mean of the middle two, where they are
+ * even in number. */
+static double typical_spend(const struct portfolio *portfolio, bool highest) {
     size_t count = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         if (portfolio->campaigns[i].count > 0)
-            portfolio->room[count++] = portfolio->campaigns[i].spend_max;
+            portfolio->room[count++] =
+                highest ? portfolio->campaigns[i].spend_max : portfolio->campaigns[i].spend_min;
     if (count == 0)
         return NAN;
     qsort(portfolio->room, count, sizeof *portfolio->room, compare_doubles);
@@ -568,7 +571,8 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
         status = fit_portfolio_fit(portfolio, true, error);
     if (status != MI_OK)
         return status;
-    fit->typical_spend = typical_spend(portfolio);
+    fit->typical_spend = typical_spend(portfolio, true);
+    fit->typical_least = typical_spend(portfolio, false);
     if (!isfinite(fit->typical_spend))
         return mi_error_set(error, MI_BAD_INPUT, "no campaign ever spent: nothing to fit");
     fit->typical_level = typical_level(portfolio);
@@ -614,6 +618,8 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
     fill_unknown(fit, &nobody, row);
     double absolute = 0, users = 0;
     row->campaign_id = mi_text_of(POOLED);
+    row->spend_min = fit_round(fit->typical_least); /* others' spends tell nothing of this campaign's */
+    row->spend_max = fit_round(fit->typical_spend);
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         const struct campaign *campaign = &portfolio->campaigns[i];
         row->n += campaign->count;
@@ -621,8 +627,6 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
         absolute += campaign->absolute_error;
         users += campaign->users;
         row->asof = campaign->newest > row->asof ? campaign->newest : row->asof;
-        row->spend_min = fmin(row->spend_min, campaign_counts(campaign) ? campaign->spend_min : NAN);
-        row->spend_max = fmax(row->spend_max, campaign_counts(campaign) ? campaign->spend_max : NAN);
     }
     row->error = users > 0 ? fit_round(absolute / users) : NAN;
     const struct backtest *backtest = &fit->backtest;
