@@ -119,8 +119,8 @@ static const struct option_spec option_table[] = {
      .low = 0,
      .high = 0.95,
      .argument = "SHARE",
-     .help = "of --days: share of a day's effective spend that counts the next day too",
-     .otherwise = "0"},
+     .help = "of --days: share of a day's effective spend that counts the next day too\n"
+             "(default the column curve_adstock, else 0)"},
     {.name = "pareto",
      .kind = OPTION_COUNT,
      .target = &optimize_options.pareto,
@@ -250,8 +250,6 @@ static enum mi_status check_options(struct mi_objective_weights *weights, struct
             "--days is for profit, revenue and users, without --limit, --sweep, --pareto, --for-users, "
             "--calm, --risk and --explore",
             error);
-    if (o->carry_over > 0 && (o->at_most || !isnan(o->step) || o->min_or_nothing))
-        return refuse("--carry-over takes no --at-most, --step and --min-or-nothing", error);
     enum mi_status status = sweep_check(error);
     if (!status)
         status = risk_parse(&measure, &amount, error);

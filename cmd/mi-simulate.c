@@ -3,6 +3,7 @@
  * mi-simulate - campaigns, daily rows, users and a market with known truth: sample data, tests and
  * benchmarks.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "simulate/play.h"
@@ -11,7 +12,7 @@
 /* The options of all sub-commands; each reads some. */
 static struct {
     unsigned long seed, campaigns, days, users, history, behaviour, experiments;
-    double attributes, outliers, incrementality, error, market_effect;
+    double attributes, outliers, incrementality, error, market_effect, drift, delay, adstock;
     bool funnel;
     unsigned condition, noise;
     const char *start, *truth;
@@ -37,6 +38,16 @@ static const struct option_spec portfolio_options[] = {
      "days have impressions, clicks, reach, cpm_index and competition too", NULL},
     {"market-effect", 0, OPTION_NUMBER, &options.market_effect, -10, 10, NULL, "ELASTICITY",
      "of CPM to cpm_index, with --funnel", "0"},
+    {"drift", 0, OPTION_NUMBER, &options.drift, 0, 1, NULL, "SD",
+     "standard deviation of a week's change of a campaign's log level; the truth is that\n"
+     "of the last day",
+     "0"},
+    {"delay", 0, OPTION_NUMBER, &options.delay, 0, MI_SIMULATE_DELAY_MOST, NULL, "DAYS",
+     "conversions come in late, by so many days on average: those of the newest days are\n"
+     "not all known; columns conversions_d0, conversions_d1, ... say what was when",
+     "0"},
+    {"adstock", 0, OPTION_NUMBER, &options.adstock, 0, 0.99, NULL, "RATE",
+     "share of the spend's work that goes on to the next day", "0"},
     {"truth", 0, OPTION_TEXT, &options.truth, 0, 0, NULL, "FILE",
      "write the true curve, weekday factors and LTV of each campaign there", NULL},
     {"seed", 0, OPTION_COUNT, &options.seed, 0, 1e15, NULL, "N", "same seed, same bytes", "1"},
@@ -89,6 +100,9 @@ static enum mi_status open_simulation(struct simulation *simulation, struct mi_e
                                  .outliers = options.outliers,
                                  .funnel = options.funnel,
                                  .market_effect = options.market_effect,
+                                 .drift = options.drift,
+                                 .delay = options.delay,
+                                 .adstock = options.adstock,
                                  .condition = (enum mi_simulation_condition)options.condition,
                                  .noise = (enum mi_simulation_noise)options.noise};
     if (!mi_date_parse(mi_text_of(options.start), &what.start)) {
@@ -170,6 +184,18 @@ static enum mi_status put_campaign(struct table *table, const struct mi_simulate
     return put_row(table, error);
 }
 
+/* What was known of a day's conversions so many days later. */
+static enum mi_status declare_ages(struct table *table, struct mi_error *error) {
+    enum mi_status status = MI_OK;
+    for (size_t age = 0; age < mi_simulation_ages(options.delay) && status == MI_OK; age++) {
+        char name[48];
+        snprintf(name, sizeof name, "conversions_d%zu", age);
+        const char *const names[] = {name, NULL};
+        status = declare(table, names, error);
+    }
+    return status;
+}
+
 static enum mi_status declare_days(struct table *table, struct mi_error *error) {
     static const char *const key[] = {"date", "campaign_id", NULL}, *const seen[] = {"spend", "conversions",
                                                                                      NULL};
@@ -181,7 +207,10 @@ static enum mi_status declare_days(struct table *table, struct mi_error *error) 
     if (status == MI_OK) {
         status = declare(table, seen, error);
     }
-    return status == MI_OK && options.funnel ? declare(table, funnel, error) : status;
+    if (status == MI_OK && options.funnel) {
+        status = declare(table, funnel, error);
+    }
+    return status == MI_OK ? declare_ages(table, error) : status;
 }
 
 static enum mi_status put_days(struct table *table, const struct mi_simulated_campaign *campaign,
@@ -201,6 +230,9 @@ static enum mi_status put_days(struct table *table, const struct mi_simulated_ca
             put_number(table, campaign->days[i].reach);
             put_number(table, campaign->days[i].cpm_index);
             put_number(table, campaign->days[i].competition);
+        }
+        for (size_t age = 0; age < campaign->ages; age++) {
+            put_number(table, campaign->known[i * campaign->ages + age]);
         }
         status = put_row(table, error);
     }

@@ -542,13 +542,15 @@ struct mi_curve_fit_row {
     struct mi_curve curve;      /* holds no memory of its own */
     double covariance[MI_CURVE_COVARIANCE_MOST]; /* of the log parameters: lower triangle, in text order */
     size_t covariance_count;
-    double spend_min, spend_max; /* lowest above 0 and highest spend of the rows used */
-    double dispersion;           /* of a day's users: variance = mean + dispersion * mean^2 for counts */
-    int32_t asof;                /* newest date used */
-    size_t n, n_outliers;        /* rows used; those that the fit takes for outliers */
-    double error;                /* sum of |users - fitted| / sum of users, over the rows used */
-    double aicc;                 /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
+    double spend_min,
+        spend_max;        /* lowest above 0 and highest spend of the rows used; pooled: their medians */
+    double dispersion;    /* of a day's users: variance = mean + dispersion * mean^2 for counts */
+    int32_t asof;         /* newest date used */
+    size_t n, n_outliers; /* rows used; those that the fit takes for outliers */
+    double error;         /* sum of |users - fitted| / sum of users, over the rows used */
+    double aicc;          /* Akaike's criterion, corrected for few rows (Hurvich & Tsai 1989) */
     double weight_level, weight_shape; /* share that is the campaign's own, 0 to 1; the rest is prior */
+    double adstock; /* rate of carry-over that was taken out, given or estimated; 0: none */
     enum mi_curve_fit_status status;
     char note[200]; /* why, in words; may be empty */
 };
@@ -2028,7 +2030,8 @@ size_t mi_causes_find(const struct mi_monitored_day *days, size_t count, int32_t
  * simulate: data with known truth (lib/simulate)
  * ------------------------------------------------------------------------------------------------------ */
 
-#define MI_BEHAVIOUR_MOST 200
+#define MI_BEHAVIOUR_MOST      200
+#define MI_SIMULATE_DELAY_MOST 10.0
 
 /* How the spends of a campaign lie to its half saturation, and what family its curve is of. */
 enum mi_simulation_condition {
@@ -2057,10 +2060,17 @@ struct mi_simulation {
     enum mi_simulation_noise noise;
     bool funnel;          /* days have impressions, clicks, reach and the market's prices */
     double market_effect; /* elasticity of CPM to the market's price index; with a funnel */
+    double drift;         /* standard deviation of a week's change of a campaign's log level, 0 to 1 */
+    double delay;         /* mean days until a conversion is known, 0 to MI_SIMULATE_DELAY_MOST */
+    double adstock;       /* spend that works on a day: (1 - adstock) sum over k of adstock^k spend(t - k) */
 };
 
-/* Seed 1, 90 days from 2026-01-01, installs over 365 days, attributes 0, outliers 0.02, standard, counts. */
+/* Seed 1, 90 days from 2026-01-01, installs over 365 days, attributes 0, outliers 0.02, standard, counts; no
+ * drift, delay or carry-over. */
 struct mi_simulation mi_simulation_default(void);
+/* How many ages, from 0, of which conversions of a day become known at this mean delay: all are at the last,
+ * and of those that are out a day before a share of 1 / (1 + delay) comes in. 0 without a delay. */
+size_t mi_simulation_ages(double delay);
 
 /* Where users come from. Its texts live as long as the program. */
 struct mi_simulated_segment {
@@ -2070,7 +2080,7 @@ struct mi_simulated_segment {
 
 struct mi_simulated_day {
     int32_t date;
-    double spend, conversions;
+    double spend, conversions; /* known on the last day */
     double impressions, clicks, reach;
     double cpm_index,
         competition; /* the market's, about 100: an index of prices, and one that goes with it */
@@ -2084,11 +2094,14 @@ struct mi_simulated_campaign {
     double min_budget, max_budget;
     bool has_agency, auto_optimization;
     double creative_production_cost, creative_lifetime_days;
-    struct mi_curve curve; /* the truth: mean users of an average weekday */
+    struct mi_curve curve; /* the truth: mean users of an average weekday, at the level of the last day */
     double weekday[7];     /* factors of Monday to Sunday, 0.80 to 1.25, mean 1 */
     struct mi_simulated_day *days;
     size_t day_count;
     double spend_min, spend_max; /* of these days */
+    size_t ages;                 /* at the last of which all conversions of a day are known; 0: at once */
+    const double
+        *known; /* [day * ages + age]: conversions known so many days later; NaN: after the last day */
 };
 
 struct mi_simulated_user {

@@ -22,6 +22,7 @@ enum fact {
     DAILY_BUDGET,
     RECOMMENDED_BUDGET,
     CURVE_SPEND_MAX,
+    CURVE_ADSTOCK,
     FACTS
 };
 
@@ -36,6 +37,7 @@ static const struct {
     [DAILY_BUDGET] = {"daily_budget", MI_MONEY},
     [RECOMMENDED_BUDGET] = {"recommended_budget", MI_MONEY},
     [CURVE_SPEND_MAX] = {"curve_spend_max", MI_MONEY},
+    [CURVE_ADSTOCK] = {"curve_adstock", MI_ANY},
 };
 
 /* Numbers of a level. */
@@ -195,9 +197,10 @@ static enum mi_status add_campaign(struct reading *r, size_t at, const struct ro
         .recommended_budget = row->fact[RECOMMENDED_BUDGET],
         .spend_supported = row->fact[CURVE_SPEND_MAX],
     };
-    enum mi_status status = campaign.curve_of_levels ? MI_OK
-                                                     : curve_table_parse(r->batch, at, r->curve, row->curve,
-                                                                         &campaign.curve, error);
+    enum mi_status status =
+        curve_table_adstock(r->batch, at, r->fact[CURVE_ADSTOCK], &campaign.adstock, error);
+    if (!status && !campaign.curve_of_levels)
+        status = curve_table_parse(r->batch, at, r->curve, row->curve, &campaign.curve, error);
     if (!status && !campaign.curve_of_levels)
         status = read_covariance(r, at, row->covariance, &campaign.curve, &campaign.covariance, error);
     if (status) {
@@ -384,10 +387,11 @@ static bool is_among(const char *const *names, struct mi_text name) {
     return false;
 }
 
-/* Bands at the levels' spends: at another spend they are none. */
-static const char *const bands[] = {
-    "cpa_lo",  "cpa_hi",  "users_lo",  "users_hi",  "marginal_cpa_lo", "marginal_cpa_hi", "beyond_support",
-    "roas_lo", "roas_hi", "profit_lo", "profit_hi", "roi_lo",          "roi_hi",          NULL};
+/* What holds at the levels' spends alone, and no tool downstream computes anew. */
+static const char *const of_levels[] = {
+    "cpa_lo",         "cpa_hi",         "users_lo",         "users_hi", "marginal_cpa_lo", "marginal_cpa_hi",
+    "beyond_support", "attributed_cpa", "attributed_users", "roas_lo",  "roas_hi",         "profit_lo",
+    "profit_hi",      "roi_lo",         "roi_hi",           NULL};
 
 /* Names the columns of `drop` in one note. */
 static enum mi_status say_dropped(const struct campaigns *campaigns, const struct mi_reader *reader,
@@ -424,9 +428,9 @@ enum mi_status campaigns_output(const struct campaigns *campaigns, struct stream
     enum mi_status status = stream_output(stream, true, error);
     for (size_t c = 0; c < campaigns->column_count && !status; c++) {
         struct mi_text name = mi_reader_column_name(stream->reader, c);
-        bool band = is_among(bands, name);
-        drop[c] = !band && campaigns->varies[c] && !is_among(computed, name);
-        if (drop[c] || band)
+        bool stale = is_among(of_levels, name);
+        drop[c] = !stale && campaigns->varies[c] && !is_among(computed, name);
+        if (drop[c] || stale)
             status = mi_writer_drop(stream->writer, c, error);
     }
     if (!status)

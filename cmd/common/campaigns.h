@@ -42,6 +42,7 @@ struct campaign {
     double recommended_budget; /* NaN: not there */
     double spend_supported;    /* how far the data go: curve_spend_max, else the last point, else the highest
                                   of several levels; NaN: not known */
+    double adstock;            /* rate of carry-over that the curve is free of; NaN: not known */
 };
 
 struct campaigns {

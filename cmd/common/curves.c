@@ -4,6 +4,7 @@
  */
 #include "common/curves.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,29 @@ enum mi_status curve_table_covariance(const struct mi_batch *batch, size_t row, 
     return status ? mi_batch_fault(batch, row, column, error, "%s", reason.text) : MI_OK;
 }
 
+enum mi_status curve_table_adstock(const struct mi_batch *batch, size_t row, size_t column, double *rate,
+                                   struct mi_error *error) {
+    enum mi_status status = mi_batch_number(batch, row, column, MI_ANY, rate, error);
+    if (!status && !isnan(*rate) && !(*rate >= 0 && *rate < 1))
+        status = mi_batch_fault(batch, row, column, error, "a rate of carry-over is 0 to below 1");
+    return status;
+}
+
+enum mi_status curve_facts_find(struct mi_reader *reader, struct curve_facts *facts, struct mi_error *error) {
+    const struct {
+        const char *name;
+        size_t *column;
+    } wanted[] = {
+        {"curve_cov", &facts->covariance},        {"curve_spend_max", &facts->spend_max},
+        {"curve_dispersion", &facts->dispersion}, {"incrementality", &facts->incrementality},
+        {"curve_adstock", &facts->adstock},
+    };
+    enum mi_status status = MI_OK;
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0] && !status; i++)
+        status = mi_reader_column(reader, wanted[i].name, false, wanted[i].column, error);
+    return status;
+}
+
 static enum mi_status read_row(struct curve_table *table, size_t row, size_t column, struct mi_error *error) {
     struct mi_text text;
     double spend_max, triangle[MI_CURVE_COVARIANCE_LIMIT];
@@ -38,10 +62,10 @@ static enum mi_status read_row(struct curve_table *table, size_t row, size_t col
     if (!status)
         status = curve_table_parse(table->batch, row, column, text, &table->curves[row], error);
     if (!status)
-        status = curve_table_covariance(table->batch, row, table->covariance, &table->curves[row], triangle,
-                                        &known, error);
+        status = curve_table_covariance(table->batch, row, table->facts.covariance, &table->curves[row],
+                                        triangle, &known, error);
     return status ? status
-                  : mi_batch_number(table->batch, row, table->spend_max, MI_MONEY, &spend_max, error);
+                  : mi_batch_number(table->batch, row, table->facts.spend_max, MI_MONEY, &spend_max, error);
 }
 
 enum mi_status curve_table_read(struct curve_table *table, const char *path, struct mi_text content,
@@ -53,13 +77,7 @@ enum mi_status curve_table_read(struct curve_table *table, const char *path, str
     if (!status)
         status = mi_reader_column(table->reader, "curve", true, &curve, error);
     if (!status)
-        status = mi_reader_column(table->reader, "curve_spend_max", false, &table->spend_max, error);
-    if (!status)
-        status = mi_reader_column(table->reader, "curve_cov", false, &table->covariance, error);
-    if (!status)
-        status = mi_reader_column(table->reader, "curve_dispersion", false, &table->dispersion, error);
-    if (!status)
-        status = mi_reader_column(table->reader, "incrementality", false, &table->incrementality, error);
+        status = curve_facts_find(table->reader, &table->facts, error);
     if (!status)
         status = mi_batch_index(table->batch, id, &table->ids, error);
     if (status)

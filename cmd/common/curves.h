@@ -8,14 +8,18 @@
 
 #include "common/program.h"
 
+/* The columns that go with a curve; MI_NO_COLUMN where one is not there. */
+struct curve_facts {
+    size_t covariance, spend_max, dispersion, incrementality, adstock;
+};
+enum mi_status curve_facts_find(struct mi_reader *reader, struct curve_facts *facts, struct mi_error *error);
+
 struct curve_table {
     struct mi_reader *reader;
     struct mi_batch *batch;
     struct mi_index *ids;    /* number = row */
     struct mi_curve *curves; /* by row */
-    size_t
-        spend_max; /* columns curve_spend_max, curve_cov, curve_dispersion, incrementality; or MI_NO_COLUMN */
-    size_t covariance, dispersion, incrementality;
+    struct curve_facts facts;
     size_t pooled; /* row of the portfolio's curve, SIZE_MAX where there is none */
 };
 
@@ -34,6 +38,10 @@ enum mi_status curve_table_parse(const struct mi_batch *batch, size_t row, size_
 enum mi_status curve_table_covariance(const struct mi_batch *batch, size_t row, size_t column,
                                       const struct mi_curve *curve, double *triangle, bool *known,
                                       struct mi_error *error);
+
+/* A cell of curve_adstock: 0 to below 1; NaN where it is empty. */
+enum mi_status curve_table_adstock(const struct mi_batch *batch, size_t row, size_t column, double *rate,
+                                   struct mi_error *error);
 
 /* The columns of a curve (curve, curve_cov, then what else of the table begins with curve_ or incrementality)
  * as a stream gets them: from the table, or as they came where the row has a curve of its own. */

@@ -117,6 +117,10 @@ static void print_title(struct canvas *c) {
           : row->status == MI_CURVE_FIT_SHRUNK ? ": shape mostly the portfolio's"
                                                : ": the portfolio's shape",
           out);
+    if (c->picture->late)
+        fputs("; newest days are not complete", out);
+    if (row->adstock > 0)
+        fprintf(out, "; carry-over %.2f", row->adstock);
     if (row->note[0]) {
         fputs("; ", out);
         svg_text(out, mi_text_of(row->note), TITLE);

@@ -109,7 +109,8 @@ const char fit_details[] =
     "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
     "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
     "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
-    "weight_shape, status, note; with --lift incrementality, incrementality_se.\n"
+    "weight_shape, status, note; with --adstock curve_adstock; with --lift\n"
+    "incrementality, incrementality_se.\n"
     "Holds its input in memory (48 bytes a row), reads it once.\n";
 
 /* ---- fit: reading ---- */
@@ -255,7 +256,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = check_currency(batch, row, f->money, &f->currency, error);
     bool use = true;
     if (!status)
-        status = timing_row(&f->timing, batch, row, date, &use, error);
+        status = timing_row(&f->timing, batch, row, date, &users, &use, error);
     if (status || !use)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
@@ -293,22 +294,37 @@ static enum mi_status read_days(struct fit *f, struct mi_error *error) {
 enum { LIFT_SHARE, LIFT_SE, LIFT_COLUMNS };
 static const char *const lift_names[LIFT_COLUMNS] = {"incrementality", "incrementality_se"};
 
-/* A row's curve becomes that of incremental users. */
+/* A row's curve becomes that of incremental users. Its dispersion stays: a share of counts varies about its
+ * own mean with the same one. */
 static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_row *row) {
     row->curve = lift->curve;
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);
 }
 
+/* What a note means for the row. */
+static void explain(const struct mi_curve_fit_row *row, bool pooled) {
+    if (pooled)
+        detail("%s: %s", mi_curve_family_name(row->curve.family), row->note);
+    else if (row->status == MI_CURVE_FIT_PORTFOLIO && row->n > 0)
+        detail("campaign '%s': %s: its rows do not identify a curve, so the shape is the portfolio's",
+               row->campaign_id.data, row->note);
+    else
+        detail("campaign '%s': %s: %s", row->campaign_id.data, mi_curve_fit_status_name(row->status),
+               row->note);
+}
+
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS];
-    enum mi_status status = MI_OK;
-    status = fitted_declare(writer, slots, error);
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN;
+    enum mi_status status = fitted_declare(writer, slots, error);
+    if (fit_options.adstock && !status)
+        status = mi_writer_column(writer, "curve_adstock", &adstock_slot, error);
     for (size_t i = 0; i < LIFT_COLUMNS && f->lift.path && !status; i++)
         status = mi_writer_column(writer, lift_names[i], &lift_slots[i], error);
     if (f->plot.folder)
         plot_sort(&f->plot);
     f->plot.currency = f->currency;
+    f->plot.late = fit_options.delay != NULL;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
         struct fitted_texts texts = {.curve = NULL};
@@ -323,12 +339,11 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
             status = plot_campaign(&f->plot, &row, lift ? lift->incrementality : 1, error);
         if (status)
             break;
-        if (row.note[0] && pooled)
-            detail("%s: %s", mi_curve_family_name(row.curve.family), row.note);
-        else if (row.note[0])
-            detail("campaign '%s': %s: %s", row.campaign_id.data, mi_curve_fit_status_name(row.status),
-                   row.note);
+        if (row.note[0])
+            explain(&row, pooled);
         status = fitted_set(writer, slots, &row, &texts, error);
+        if (!status && adstock_slot != MI_NO_COLUMN)
+            mi_writer_number(writer, adstock_slot, row.adstock);
         if (!status && lift) {
             mi_writer_number(writer, lift_slots[LIFT_SHARE], lift->incrementality);
             mi_writer_number(writer, lift_slots[LIFT_SE], lift->se);

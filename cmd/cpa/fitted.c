@@ -11,8 +11,10 @@ enum mi_status check_currency(const struct mi_batch *batch, size_t row, size_t c
                               struct mi_error *error) {
     struct mi_text text;
     enum mi_status status = mi_batch_text(batch, row, column, &text, error);
-    if (status || !text.data)
+    if (status || column == MI_NO_COLUMN)
         return status;
+    if (!text.data)
+        text = mi_text_of("");
     if (!*currency)
         *currency = mi_text_copy(text);
     if (!*currency)

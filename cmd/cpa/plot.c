@@ -252,6 +252,7 @@ enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *r
                               .scale = share,
                               .reach = REACH * highest,
                               .dated = plot->dated,
+                              .late = plot->late,
                               .currency = plot->currency};
     double best = mi_curve_best_spend(&row->curve, picture.ltv, picture.rate, 0, REACH_MOST * highest);
     if (REACH_BEST * best > picture.reach)

@@ -34,6 +34,7 @@ struct plot {
     double typical; /* median of the campaigns' highest spends */
     bool dated;
     const char *currency; /* borrowed; NULL: not known */
+    bool late;            /* conversions come in late */
 };
 
 /* Makes the folder where it is not there. */
@@ -59,7 +60,7 @@ struct picture {
     double ltv, rate, now;
     double scale; /* share of the observed users that the curve tells of */
     double reach; /* the spends shown end here */
-    bool dated;
+    bool dated, late;
     const char *currency;
 };
 /* Prints the picture. */

@@ -128,12 +128,14 @@ struct predict {
     char *stored; /* its text, where it is in the store */
     struct curve_columns carried;
     /* columns of the stream */
-    size_t id, curve, covariance, dispersion, spend_max, incrementality, budget, at, saturation;
+    size_t id, curve, budget, at, saturation;
+    struct curve_facts facts;
     size_t spend_slot, cpa_slot, users_slot, marginal_slot, saturation_slot;
     size_t band_slot[BAND_SLOTS], beyond_slot, attributed_cpa_slot, attributed_users_slot;
     double z;       /* standard deviations from the middle to the ends of the band */
     double *spends; /* of the row at hand */
     size_t rows, beyond, pooled;
+    double carried_most; /* highest rate of carry-over */
 };
 
 static enum mi_status find_columns(struct predict *p, struct mi_error *error) {
@@ -141,15 +143,13 @@ static enum mi_status find_columns(struct predict *p, struct mi_error *error) {
     const struct wanted wanted[] = {
         {"campaign_id", true, &p->id},
         {"curve", false, &p->curve},
-        {"curve_cov", false, &p->covariance},
-        {"curve_dispersion", false, &p->dispersion},
-        {"curve_spend_max", false, &p->spend_max},
-        {"incrementality", false, &p->incrementality},
         {"saturation_level", false, &p->saturation},
         {predict_options.at ? predict_options.at : "spend", predict_options.at != NULL, &p->at},
         {"daily_budget", p->levels.relative, &p->budget},
     };
     enum mi_status status = find_wanted(reader, wanted, sizeof wanted / sizeof wanted[0], error);
+    if (!status)
+        status = curve_facts_find(reader, &p->facts, error);
     if (!status && !predict_options.curves && p->curve == MI_NO_COLUMN)
         return mi_error_set(error, MI_BAD_INPUT, "%s has no column 'curve': give -c FILE",
                             mi_reader_name(reader));
@@ -157,10 +157,10 @@ static enum mi_status find_columns(struct predict *p, struct mi_error *error) {
 }
 
 static enum mi_status declare_columns(struct predict *p, struct mi_error *error) {
-    bool banded = p->covariance != MI_NO_COLUMN || (p->table.ids && p->table.covariance != MI_NO_COLUMN);
-    bool supported = p->spend_max != MI_NO_COLUMN || (p->table.ids && p->table.spend_max != MI_NO_COLUMN);
-    bool shared =
-        p->incrementality != MI_NO_COLUMN || (p->table.ids && p->table.incrementality != MI_NO_COLUMN);
+    const struct curve_facts *facts = &p->facts, *joined = p->table.ids ? &p->table.facts : facts;
+    bool banded = facts->covariance != MI_NO_COLUMN || joined->covariance != MI_NO_COLUMN;
+    bool supported = facts->spend_max != MI_NO_COLUMN || joined->spend_max != MI_NO_COLUMN;
+    bool shared = facts->incrementality != MI_NO_COLUMN || joined->incrementality != MI_NO_COLUMN;
     const struct wanted columns[] = {
         {"spend", !(predict_options.at && strcmp(predict_options.at, "spend") == 0), &p->spend_slot},
         {"predicted_cpa", true, &p->cpa_slot},
@@ -211,21 +211,24 @@ struct found {
     double spend_max;    /* how far the data go; NaN: not known */
     double dispersion;   /* NaN: not known */
     double share;        /* incremental users over attributed ones; NaN: not known */
+    double adstock;      /* rate of carry-over; NaN: not known */
     double triangle[MI_CURVE_COVARIANCE_LIMIT];
     bool banded; /* it has a covariance */
 };
 
 /* What goes with the curve in the same row. */
-static enum mi_status find_rest(const struct mi_batch *batch, size_t row, size_t spend_max, size_t dispersion,
-                                size_t covariance, size_t share, struct found *found,
-                                struct mi_error *error) {
-    enum mi_status status = mi_batch_number(batch, row, spend_max, MI_MONEY, &found->spend_max, error);
+static enum mi_status find_rest(const struct mi_batch *batch, size_t row, const struct curve_facts *facts,
+                                struct found *found, struct mi_error *error) {
+    enum mi_status status = mi_batch_number(batch, row, facts->spend_max, MI_MONEY, &found->spend_max, error);
     if (!status)
-        status = mi_batch_number(batch, row, dispersion, MI_MONEY, &found->dispersion, error);
+        status = mi_batch_number(batch, row, facts->dispersion, MI_MONEY, &found->dispersion, error);
     if (!status)
-        status = mi_batch_number(batch, row, share, MI_MONEY | MI_POSITIVE, &found->share, error);
+        status =
+            mi_batch_number(batch, row, facts->incrementality, MI_MONEY | MI_POSITIVE, &found->share, error);
+    if (!status)
+        status = curve_table_adstock(batch, row, facts->adstock, &found->adstock, error);
     return status ? status
-                  : curve_table_covariance(batch, row, covariance, found->curve, found->triangle,
+                  : curve_table_covariance(batch, row, facts->covariance, found->curve, found->triangle,
                                            &found->banded, error);
 }
 
@@ -241,9 +244,7 @@ static enum mi_status find_curve(struct predict *p, const struct mi_batch *batch
     if (text.data) {
         status = curve_table_parse(batch, row, p->curve, text, &found->own, error);
         found->curve = &found->own;
-        return status ? status
-                      : find_rest(batch, row, p->spend_max, p->dispersion, p->covariance, p->incrementality,
-                                  found, error);
+        return status ? status : find_rest(batch, row, &p->facts, found, error);
     }
     if (p->table.ids)
         found->table_row = mi_index_find(p->table.ids, id);
@@ -256,8 +257,7 @@ static enum mi_status find_curve(struct predict *p, const struct mi_batch *batch
                               id.size > 100 ? 100 : (int)id.size, id.data, p->table.ids ? " in " : "",
                               p->table.ids ? predict_options.curves : "");
     found->curve = &p->table.curves[found->table_row];
-    return find_rest(p->table.batch, found->table_row, p->table.spend_max, p->table.dispersion,
-                     p->table.covariance, p->table.incrementality, found, error);
+    return find_rest(p->table.batch, found->table_row, &p->table.facts, found, error);
 }
 
 /* The spends of a row into p->spends. */
@@ -341,6 +341,7 @@ static enum mi_status predict_row(void *context, struct stream *stream, const st
     enum mi_status status = find_spends(p, batch, row, &count, error);
     if (!status)
         status = find_curve(p, batch, row, &found, error);
+    p->carried_most = fmax(p->carried_most, found.adstock);
     for (size_t i = 0; i < count && !status; i++)
         status = write_level(p, batch, row, &found, p->spends[i], error);
     mi_curve_clear(&found.own);
@@ -382,6 +383,11 @@ static enum mi_status predict(struct predict *p, struct mi_error *error) {
     if (p->pooled > 0)
         note("%zu row%s without a curve take%s the pooled one", p->pooled, p->pooled == 1 ? "" : "s",
              p->pooled == 1 ? "s" : "");
+    if (p->carried_most > 0)
+        note("users are those of a spend that stays: with a carry-over of %.2f a change of spend has %.0f %% "
+             "of "
+             "its effect on its first day, 90 %% within %.0f days",
+             p->carried_most, 100 * (1 - p->carried_most), ceil(log(0.1) / log(p->carried_most)));
     if (p->beyond > 0)
         note("%zu of %zu rows spend more than their data support", p->beyond, p->rows);
     return MI_OK;

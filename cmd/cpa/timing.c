@@ -35,7 +35,7 @@ static enum mi_status find_ages(struct timing *timing, struct mi_reader *reader,
 }
 
 enum mi_status timing_open(struct timing *timing, struct mi_reader *reader, struct mi_error *error) {
-    timing->date = MI_DATE_MISSING;
+    timing->date = timing->newest = MI_DATE_MISSING;
     if (timing->as_of && !mi_date_parse(mi_text_of(timing->as_of), &timing->date))
         return mi_error_set(error, MI_BAD_ARGUMENT, "option --as-of: not a date: \"%s\" (as 2026-11-24)",
                             timing->as_of);
@@ -45,19 +45,23 @@ enum mi_status timing_open(struct timing *timing, struct mi_reader *reader, stru
 }
 
 enum mi_status timing_row(struct timing *timing, const struct mi_batch *batch, size_t row, int32_t date,
-                          bool *use, struct mi_error *error) {
+                          double *users, bool *use, struct mi_error *error) {
     *use = timing->date == MI_DATE_MISSING || date <= timing->date;
     timing->later += !*use;
+    timing->newest = date > timing->newest ? date : timing->newest;
     if (!timing->ages || !*use)
         return MI_OK;
     double known[MI_CURVE_DELAY_AGES];
+    int64_t old = timing->date != MI_DATE_MISSING ? (int64_t)timing->date - date : INT64_MAX;
     for (size_t age = 0; age < timing->count; age++) {
         enum mi_status status =
             mi_batch_number(batch, row, timing->columns[age], MI_MONEY, &known[age], error);
         if (status)
             return status;
-        if (timing->date != MI_DATE_MISSING && (int64_t)timing->date - date < (int64_t)age)
+        if (old < (int64_t)age)
             known[age] = NAN; /* was not known then */
+        else if (old != INT64_MAX && !isnan(known[age]))
+            *users = known[age]; /* and no more than this was */
     }
     mi_curve_delay_add(timing->ages, known, timing->count);
     return MI_OK;
@@ -105,7 +109,11 @@ static enum mi_status apply_delay(struct timing *timing, struct mi_curve_fit *fi
         note("share of a day's conversions that are known by age in days, estimated:%s%s", text,
              count > 8 ? " ..." : "");
     }
-    return status ? status : mi_curve_fit_delay(fit, timing->date, shares, count, error);
+    /* Conversions are those known at the end of the file, or with columns by age those known on the date. */
+    int32_t seen = timing->ages && timing->date != MI_DATE_MISSING ? timing->date
+                   : timing->newest > timing->date                 ? timing->newest
+                                                                   : timing->date;
+    return status ? status : mi_curve_fit_delay(fit, seen, shares, count, error);
 }
 
 enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {

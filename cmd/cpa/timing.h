@@ -9,7 +9,7 @@
 
 struct timing {
     const char *as_of, *delay, *adstock; /* the options; NULL: not given */
-    int32_t date;                        /* of as_of */
+    int32_t date, newest;                /* of as_of, and of all rows */
     size_t columns[MI_CURVE_DELAY_AGES], count;
     struct mi_curve_delay *ages; /* of --delay=estimate */
     size_t later;                /* rows after as_of */
@@ -17,9 +17,10 @@ struct timing {
 
 /* Reads the options, and finds the columns that they need. */
 enum mi_status timing_open(struct timing *timing, struct mi_reader *reader, struct mi_error *error);
-/* Takes a row; *use: it is not after as_of. */
+/* Takes a row; *use: it is not after as_of. *users become what was known of them then, where the row tells.
+ */
 enum mi_status timing_row(struct timing *timing, const struct mi_batch *batch, size_t row, int32_t date,
-                          bool *use, struct mi_error *error);
+                          double *users, bool *use, struct mi_error *error);
 /* Tells the fit, after all rows. */
 enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error);
 void timing_free(struct timing *timing);

@@ -114,6 +114,28 @@ static enum mi_status write_summary(const struct days *d, const double *totals, 
     return status;
 }
 
+static double adstock_or(const struct campaign *campaign, double otherwise) {
+    return isnan(campaign->adstock) ? otherwise : campaign->adstock;
+}
+
+/* Carry-over, which is one for the whole plan: the option, or what the curves are free of. */
+static enum mi_status find_carry(const struct plan *plan, double *carry, struct mi_error *error) {
+    const struct optimize_options *o = &optimize_options;
+    const struct campaign *all = plan->campaigns.items;
+    bool given = !isnan(o->carry_over);
+    *carry = given ? o->carry_over : plan->campaigns.count > 0 ? adstock_or(&all[0], 0) : 0;
+    for (size_t i = 0; i < plan->campaigns.count; i++)
+        if (adstock_or(&all[i], given ? *carry : 0) != *carry)
+            return mi_error_set(error, MI_BAD_INPUT,
+                                "campaign '%.*s': curve_adstock is not the carry-over of %g that %s",
+                                (int)all[i].id.size, all[i].id.data, *carry,
+                                given ? "--carry-over gives" : "the first campaign has");
+    if (*carry > 0 && (o->at_most || !isnan(o->step) || o->min_or_nothing))
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "carry-over takes no --at-most, --step and --min-or-nothing");
+    return MI_OK;
+}
+
 enum mi_status days_run(struct plan *plan, struct stream *stream, struct mi_error *error) {
     struct days d = {.plan = plan, .count = optimize_options.days};
     size_t n = plan->campaigns.count * d.count;
@@ -124,11 +146,14 @@ enum mi_status days_run(struct plan *plan, struct stream *stream, struct mi_erro
     enum mi_status status = d.factor && d.effective && d.spend ? MI_OK : no_memory(error);
     for (size_t k = 0; k < n && !status; k++)
         d.factor[k] = 1;
+    double carry = 0;
     if (!status && optimize_options.season)
         status = read_season(&d, error);
+    if (!status)
+        status = find_carry(plan, &carry, error);
     d.day_plan = (struct mi_day_plan){.problem = &plan->problem,
                                       .days = d.count,
-                                      .carry = optimize_options.carry_over,
+                                      .carry = carry,
                                       .factor = d.factor,
                                       .spend = d.spend,
                                       .effective = d.effective};

@@ -17,6 +17,7 @@
 #define FAR_HALF        3.0  /* half saturation over highest spend that is worth a remark */
 #define UNIT_FAR        60.0 /* users per spend over the median's that are beyond belief */
 #define UNIT_CAMPAIGNS  3    /* that a median needs */
+#define LEFTOVER_MUCH   0.1  /* of a campaign's users, in rows with hardly any spend */
 #define POOLED          "*"
 #define FEATURES_ALL    128 /* values of attributes that have a coefficient */
 
@@ -28,7 +29,9 @@ struct mi_curve_fit {
     struct backtest backtest;
     size_t users_without_spend, summed, moved;
     double typical_spend; /* median of the campaigns' highest */
+    double typical_least; /* and of their lowest */
     double typical_level; /* median of their log users per spend */
+    double users;         /* of all campaigns */
     int32_t asof;         /* of the delay */
     size_t delay_count, too_young;
     double delay[MI_CURVE_DELAY_AGES]; /* shares known, by age in days */
@@ -351,12 +354,14 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Geometric mean of the middle two, where campaigns are even in number. */
-static double typical_spend(const struct portfolio *portfolio) {
+/* The median of the campaigns' highest or lowest spends: the geometric mean of the middle two, where they are
+ * even in number. */
+static double typical_spend(const struct portfolio *portfolio, bool highest) {
     size_t count = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         if (portfolio->campaigns[i].count > 0)
-            portfolio->room[count++] = portfolio->campaigns[i].spend_max;
+            portfolio->room[count++] =
+                highest ? portfolio->campaigns[i].spend_max : portfolio->campaigns[i].spend_min;
     if (count == 0)
         return NAN;
     qsort(portfolio->room, count, sizeof *portfolio->room, compare_doubles);
@@ -446,6 +451,14 @@ static const char *rows(size_t count) {
     return count == 1 ? "row" : "rows";
 }
 
+/* A parameter that the fit was not let go beyond. */
+static bool on_bound(const struct campaign *campaign) {
+    bool held = false;
+    for (size_t k = 0; k < PARAMETERS && campaign->count > 0; k++)
+        held = held || fabs(campaign->parameter[k]) >= LOG_MOST;
+    return held;
+}
+
 /* How many times the portfolio's median a campaign's users per spend are, where that is beyond belief: a
  * spend in another unit or currency. NaN else. */
 static double unit_of(const struct mi_curve_fit *fit, const struct campaign *campaign) {
@@ -453,6 +466,13 @@ static double unit_of(const struct mi_curve_fit *fit, const struct campaign *cam
     bool judged =
         campaign->count > 0 && campaign->users > 0 && fit->portfolio.campaign_count >= UNIT_CAMPAIGNS;
     return judged && (ratio > UNIT_FAR || ratio < 1 / UNIT_FAR) ? ratio : NAN;
+}
+
+/* A campaign's name, for a message. */
+static struct mi_text name_of(const struct mi_curve_fit *fit, size_t campaign) {
+    struct mi_text id = mi_index_text(fit->ids, campaign);
+    id.size = id.size > 100 ? 100 : id.size;
+    return id;
 }
 
 static void say_units(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
@@ -463,12 +483,48 @@ static void say_units(const struct mi_curve_fit *fit, const struct mi_notes *not
             continue;
         first = found++ ? first : i;
     }
-    struct mi_text id = mi_index_text(fit->ids, first);
+    struct mi_text id = name_of(fit, first);
     if (found > 0)
         mi_notes_say(
             notes, "campaign '%.*s' has %.3g times the portfolio's users per spend: another unit of spend?%s",
-            id.size > 100 ? 100 : (int)id.size, id.data, unit_of(fit, &portfolio->campaigns[first]),
+            (int)id.size, id.data, unit_of(fit, &portfolio->campaigns[first]),
             found > 1 ? " (others too: see note)" : "");
+}
+
+static void say_moved(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    size_t first = 0;
+    if (fit->moved == 0)
+        return;
+    while (!fit->portfolio.campaigns[first].moved)
+        first++;
+    struct mi_text id = name_of(fit, first);
+    mi_notes_say(notes, "campaign '%.*s' changes its group (network, geo, ...): the last row's holds%s",
+                 (int)id.size, id.data, fit->moved > 1 ? " (others too: see note)" : "");
+}
+
+static void say_leftovers(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    size_t first = portfolio->campaign_count;
+    if (portfolio->leftovers == 0)
+        return;
+    mi_notes_say(notes, "spend below a thousandth of the campaign's highest in %zu %s: left out",
+                 portfolio->leftovers, rows(portfolio->leftovers));
+    for (size_t i = portfolio->campaign_count; i-- > 0;)
+        if (portfolio->campaigns[i].leftover_users > LEFTOVER_MUCH * portfolio->campaigns[i].users)
+            first = i;
+    struct mi_text id = first < portfolio->campaign_count ? name_of(fit, first) : mi_text_of("");
+    if (id.size > 0)
+        mi_notes_say(notes,
+                     "campaign '%.*s' has %.6g conversions in such rows: does the unit of its spend change?",
+                     (int)id.size, id.data, portfolio->campaigns[first].leftover_users);
+}
+
+static void say_bounds(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    size_t count = 0;
+    for (size_t i = 0; i < fit->portfolio.campaign_count; i++)
+        count += on_bound(&fit->portfolio.campaigns[i]);
+    if (count > 0)
+        mi_notes_say(notes, "%zu fit%s on a bound: see note", count, count == 1 ? " is" : "s are");
 }
 
 static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
@@ -480,12 +536,8 @@ static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *not
     if (fit->users_without_spend > 0)
         mi_notes_say(notes, "conversions without spend in %zu %s: left out", fit->users_without_spend,
                      rows(fit->users_without_spend));
-    if (fit->moved > 0)
-        mi_notes_say(notes, "%zu campaign%s more than one group (network, geo, ...): the last row's holds",
-                     fit->moved, fit->moved == 1 ? " has" : "s have");
-    if (fit->portfolio.leftovers > 0)
-        mi_notes_say(notes, "spend below a thousandth of the campaign's highest in %zu %s: left out",
-                     fit->portfolio.leftovers, rows(fit->portfolio.leftovers));
+    say_moved(fit, notes);
+    say_leftovers(fit, notes);
     if (fit->too_young > 0)
         mi_notes_say(notes, "%zu %s of which hardly any conversions can be known yet: left out",
                      fit->too_young, rows(fit->too_young));
@@ -493,6 +545,7 @@ static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *not
         mi_notes_say(notes, "carry-over of spend to the next day: %.2f, estimated", fit->adstock);
     say_fallbacks(fit, notes);
     say_units(fit, notes);
+    say_bounds(fit, notes);
 }
 
 enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
@@ -518,10 +571,14 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
         status = fit_portfolio_fit(portfolio, true, error);
     if (status != MI_OK)
         return status;
-    fit->typical_spend = typical_spend(portfolio);
+    fit->typical_spend = typical_spend(portfolio, true);
+    fit->typical_least = typical_spend(portfolio, false);
     if (!isfinite(fit->typical_spend))
         return mi_error_set(error, MI_BAD_INPUT, "no campaign ever spent: nothing to fit");
     fit->typical_level = typical_level(portfolio);
+    fit->users = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        fit->users += portfolio->campaigns[i].users;
     say_notes(fit, notes);
     return MI_OK;
 }
@@ -540,6 +597,7 @@ static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *
     double covariance[PARAMETERS][PARAMETERS], centre[PARAMETERS];
     fit_prior_centre(portfolio, campaign, centre);
     fit_prior_spread(portfolio, centre, covariance);
+    covariance[0][0] += fit->users > 0 ? 0 : 1 / 0.5;
     double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
     row->covariance_count =
         fit_family_curve(portfolio->family, centre, covariance, spend, &row->curve, row->covariance);
@@ -560,6 +618,8 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
     fill_unknown(fit, &nobody, row);
     double absolute = 0, users = 0;
     row->campaign_id = mi_text_of(POOLED);
+    row->spend_min = fit_round(fit->typical_least); /* others' spends tell nothing of this campaign's */
+    row->spend_max = fit_round(fit->typical_spend);
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         const struct campaign *campaign = &portfolio->campaigns[i];
         row->n += campaign->count;
@@ -567,8 +627,6 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
         absolute += campaign->absolute_error;
         users += campaign->users;
         row->asof = campaign->newest > row->asof ? campaign->newest : row->asof;
-        row->spend_min = fmin(row->spend_min, campaign_counts(campaign) ? campaign->spend_min : NAN);
-        row->spend_max = fmax(row->spend_max, campaign_counts(campaign) ? campaign->spend_max : NAN);
     }
     row->error = users > 0 ? fit_round(absolute / users) : NAN;
     const struct backtest *backtest = &fit->backtest;
@@ -597,12 +655,24 @@ static void remark(const struct mi_curve_fit *fit, const struct campaign *campai
         snprintf(row->note, sizeof row->note, "%s", obstacle_name(campaign->obstacle, portfolio->dated));
     else if (campaign->failed)
         snprintf(row->note, sizeof row->note, "no convergence");
+    else if (on_bound(campaign))
+        snprintf(row->note, sizeof row->note,
+                 "on a bound: users per spend or a shape beyond what can be fitted");
     else if (!isnan(unit_of(fit, campaign)))
         snprintf(row->note, sizeof row->note,
                  "%.3g times the portfolio's users per spend: another unit of spend?",
                  unit_of(fit, campaign));
     else if (half > FAR_HALF && portfolio->family->family != MI_CURVE_POWER)
         snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
+    else if (campaign->moved)
+        snprintf(row->note, sizeof row->note, "its group changes: the last row's holds");
+}
+
+/* Variance of a log level that has nothing to lean on but its own counts: of a campaign that stands apart, or
+ * where nobody had a user. Half a user is assumed, and of a Poisson count the log has variance 1 / count. */
+static double counting_variance(const struct mi_curve_fit *fit, const struct campaign *campaign) {
+    bool alone = campaign->apart || !(fit->users > 0);
+    return alone ? 1 / (campaign->users + 0.5) : 0;
 }
 
 /* As wide as the backtest says. */
@@ -612,11 +682,13 @@ static void scaled_covariance(const struct mi_curve_fit *fit, const struct campa
     for (size_t i = 0; i < PARAMETERS; i++)
         for (size_t j = 0; j < PARAMETERS; j++)
             covariance[i][j] = scale * scale * campaign->curve_covariance[i][j];
+    covariance[0][0] += counting_variance(fit, campaign);
 }
 
 void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
-    *row = (struct mi_curve_fit_row){.asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN};
+    *row = (struct mi_curve_fit_row){
+        .asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN, .adstock = fit_round(fit->adstock)};
     if (number == portfolio->campaign_count) {
         fill_pooled(fit, row);
         return;

@@ -59,6 +59,7 @@ struct campaign {
     size_t first, count;                       /* its rows with spend in the portfolio's days */
     size_t node;                               /* of the prior */
     double spend_min, spend_max, spend, users; /* range and sums */
+    double leftover_users;                     /* of rows with hardly any spend, left out */
     int32_t newest;
     enum obstacle obstacle;
     bool is_new;          /* without rows: asked for by its attributes alone */

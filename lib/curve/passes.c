@@ -32,12 +32,13 @@ static size_t summarise_campaign(struct campaign *campaign, struct fit_day *days
     for (size_t i = 0; i < campaign->count; i++)
         most = fmax(most, days[campaign->first + i].spend);
     campaign->spend_min = INFINITY;
-    campaign->spend_max = campaign->spend = campaign->users = 0;
+    campaign->spend_max = campaign->spend = campaign->users = campaign->leftover_users = 0;
     campaign->newest = MI_DATE_MISSING;
     for (size_t i = 0; i < campaign->count; i++) {
         struct fit_day day = days[campaign->first + i];
         if (!(day.spend > LEFTOVER * most)) {
             leftovers += day.spend > 0;
+            campaign->leftover_users += day.spend > 0 ? day.users : 0;
             continue;
         }
         days[campaign->first + kept++] = day;

@@ -112,7 +112,7 @@ static void draw_conversions(struct mi_simulator *simulator) {
     for (size_t i = 0; i < campaign->day_count; i++) {
         struct mi_simulated_day *day = &campaign->days[i];
         day->date = options->start + (int32_t)i;
-        double mean = mi_curve_users(&campaign->curve, day->spend) *
+        double mean = mi_curve_users(&campaign->curve, simulator->working[i]) * simulator->level[i] *
                       campaign->weekday[mi_date_weekday(day->date)] *
                       (options->funnel ? pow(simulator->prices[i] / 100, -options->market_effect) : 1) *
                       outlier(simulator->random, options->outliers);
@@ -166,9 +166,14 @@ enum mi_status mi_simulator_campaign(struct mi_simulator *simulator, size_t numb
     draw_span(simulator, &low, &high);
     walk_spend(simulator, low * half, high * half);
     draw_budgets(simulator);
+    mi_simulate_drift(simulator, number);
+    mi_simulate_carry(simulator, number);
     draw_conversions(simulator);
     if (simulator->options.funnel) {
         mi_simulate_funnel(simulator, number);
+    }
+    if (campaign->ages > 0) {
+        mi_simulate_delay(simulator, number);
     }
     *out = campaign;
     return MI_OK;

@@ -33,19 +33,25 @@ enum purpose {
     FOR_SHARES,
     FOR_EXPERIMENTS,
     FOR_FUNNELS,
-    FOR_PRICES
+    FOR_PRICES,
+    FOR_DRIFTS,
+    FOR_CARRIES,
+    FOR_DELAYS
 };
 
 struct mi_simulator {
     struct mi_simulation options;
     gsl_rng *random; /* of the campaign at hand */
     gsl_rng *users;  /* of the users, in sequence */
+    gsl_rng *timing; /* of drift, carry-over and delay of the campaign at hand */
     uint64_t user_count;
     double *behaviour;                                  /* of the user at hand */
     double effect[QUANTITIES][ATTRIBUTES][LEVEL_LIMIT]; /* mean 0 and variance 1 over the levels */
     double segment_ltv[SEGMENT_COUNT];
     struct mi_simulated_campaign campaign;
     double *prices, *rivals; /* of each day: index of CPM, and of competition; where there is a funnel */
+    double *level, *working; /* of each day: factor of the curve, and the spend that works then */
+    double *known;           /* conversions by day and age; where they come in late */
 };
 
 /* Starts the generator of object `number` of a purpose. */
@@ -67,6 +73,13 @@ double mi_simulate_behaviour(gsl_rng *random, double *columns, size_t count, dou
 void mi_simulate_prices(struct mi_simulator *simulator);
 /* Impressions, clicks and reach of the campaign's days, whose conversions are drawn. */
 void mi_simulate_funnel(struct mi_simulator *simulator, size_t number);
+
+/* Fills `level`, the last day's being 1. */
+void mi_simulate_drift(struct mi_simulator *simulator, size_t number);
+/* Fills `working`, from the spend of the days. */
+void mi_simulate_carry(struct mi_simulator *simulator, size_t number);
+/* Fills `known` and takes from the days' conversions what has not come in on the last day. */
+void mi_simulate_delay(struct mi_simulator *simulator, size_t number);
 
 /* Draws the true curve of campaign `number` into campaign.curve and gives its half saturation. */
 enum mi_status mi_simulate_truth(struct mi_simulator *simulator, const struct profile *profile, size_t number,

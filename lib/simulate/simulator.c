@@ -41,10 +41,39 @@ static enum mi_status check(const struct mi_simulation *options, struct mi_error
     if (options->behaviour > MI_BEHAVIOUR_MOST) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "columns of behaviour: at most %d", MI_BEHAVIOUR_MOST);
     }
+    if (!(options->drift >= 0 && options->drift <= 1)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "drift of the level in a week: 0 to 1");
+    }
+    if (!(options->delay >= 0 && options->delay <= MI_SIMULATE_DELAY_MOST)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "mean delay of conversions: 0 to %g days",
+                            MI_SIMULATE_DELAY_MOST);
+    }
+    if (!(options->adstock >= 0 && options->adstock < 1)) {
+        return mi_error_set(error, MI_BAD_ARGUMENT, "rate of carry-over: 0 to below 1");
+    }
     if (!(options->outliers >= 0 && options->outliers <= 1)) {
         return mi_error_set(error, MI_BAD_ARGUMENT, "share of outliers: 0 to 1");
     }
     return MI_OK;
+}
+
+static bool allocate_room(struct mi_simulator *simulator) {
+    struct mi_simulated_campaign *campaign = &simulator->campaign;
+    size_t days = simulator->options.days;
+    campaign->day_count = days;
+    campaign->ages = mi_simulation_ages(simulator->options.delay);
+    campaign->days = calloc(days, sizeof *campaign->days);
+    simulator->prices = calloc(days, sizeof *simulator->prices);
+    simulator->rivals = calloc(days, sizeof *simulator->rivals);
+    simulator->level = calloc(days, sizeof *simulator->level);
+    simulator->working = calloc(days, sizeof *simulator->working);
+    simulator->known = calloc(days * campaign->ages + 1, sizeof *simulator->known);
+    campaign->known = simulator->known;
+    simulator->behaviour = calloc(simulator->options.behaviour + 1, sizeof *simulator->behaviour);
+    return simulator->random != NULL && simulator->users != NULL && simulator->timing != NULL &&
+           campaign->days != NULL && simulator->prices != NULL && simulator->rivals != NULL &&
+           simulator->level != NULL && simulator->working != NULL && simulator->known != NULL &&
+           simulator->behaviour != NULL;
 }
 
 enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_simulator **out,
@@ -60,13 +89,8 @@ enum mi_status mi_simulator_new(const struct mi_simulation *options, struct mi_s
     simulator->options = *options;
     simulator->random = gsl_rng_alloc(gsl_rng_mt19937);
     simulator->users = gsl_rng_alloc(gsl_rng_mt19937);
-    simulator->campaign.day_count = options->days;
-    simulator->campaign.days = calloc(options->days, sizeof *simulator->campaign.days);
-    simulator->prices = calloc(options->days, sizeof *simulator->prices);
-    simulator->rivals = calloc(options->days, sizeof *simulator->rivals);
-    simulator->behaviour = calloc(options->behaviour + 1, sizeof *simulator->behaviour);
-    if (simulator->prices == NULL || simulator->rivals == NULL || simulator->behaviour == NULL ||
-        simulator->random == NULL || simulator->users == NULL || simulator->campaign.days == NULL) {
+    simulator->timing = gsl_rng_alloc(gsl_rng_mt19937);
+    if (!allocate_room(simulator)) {
         mi_simulator_free(simulator);
         return mi_error_set(error, MI_NO_MEMORY, "no memory for the simulator");
     }
@@ -88,6 +112,10 @@ void mi_simulator_free(struct mi_simulator *simulator) {
     free(simulator->prices);
     free(simulator->rivals);
     free(simulator->behaviour);
+    free(simulator->level);
+    free(simulator->working);
+    free(simulator->known);
+    gsl_rng_free(simulator->timing);
     gsl_rng_free(simulator->random);
     gsl_rng_free(simulator->users);
     free(simulator);

@@ -202,6 +202,107 @@ static void test_outliers(void **state) {
     mi_simulator_free(dirty);
 }
 
+static struct mi_simulation exact(void) {
+    struct mi_simulation options = mi_simulation_default();
+    options.noise = MI_SIMULATE_EXACT;
+    options.outliers = 0;
+    return options;
+}
+
+/* Conversions over those of the curve and weekday. */
+static double level_on(const struct mi_simulated_campaign *campaign, size_t day) {
+    return campaign->days[day].conversions / campaign->weekday[(3 + day) % 7] /
+           mi_curve_users(&campaign->curve, campaign->days[day].spend);
+}
+
+/* The level walks: weeks that do not overlap change by independent normal steps, and the last day has none.
+ */
+static void test_drift(void **state) {
+    (void)state;
+    struct mi_simulation options = exact();
+    options.days = 92;
+    options.drift = 0.05;
+    struct mi_simulator *simulator = simulator_of(&options);
+    double square = 0, product = 0, steps = 0;
+    for (size_t i = 0; i < 300; i++) {
+        const struct mi_simulated_campaign *campaign = campaign_of(simulator, i);
+        assert_near(level_on(campaign, 91), 1, 1e-9);
+        for (size_t d = 14; d < 92; d += 7) {
+            double step = log(level_on(campaign, d) / level_on(campaign, d - 7));
+            double last = log(level_on(campaign, d - 7) / level_on(campaign, d - 14));
+            square += step * step;
+            product += step * last;
+            steps++;
+        }
+    }
+    assert_near(square / steps / (0.05 * 0.05), 1, 4 * sqrt(2 / steps));
+    assert_near(product / steps / (0.05 * 0.05), 0, 4 / sqrt(steps));
+    mi_simulator_free(simulator);
+}
+
+/* The spend that works is told by the conversions. From the second day on it is the rate times that of the
+ * day before and the rest times the day's; on the first, what went before is a spend of the campaign's own.
+ */
+static void test_carry(void **state) {
+    (void)state;
+    struct mi_simulation options = exact();
+    options.adstock = 0.4;
+    struct mi_simulator *simulator = simulator_of(&options);
+    for (size_t i = 0; i < 20; i++) {
+        const struct mi_simulated_campaign *campaign = campaign_of(simulator, i);
+        double ceiling = campaign->curve.parameter[0], half = campaign->curve.parameter[1];
+        double shape = campaign->curve.parameter[2], working = NAN;
+        for (size_t d = 0; d < campaign->day_count; d++) {
+            double share = campaign->days[d].conversions / campaign->weekday[(3 + d) % 7] / ceiling;
+            double told = half * pow(share / (1 - share), 1 / shape);
+            double before = (told - 0.6 * campaign->days[d].spend) / 0.4;
+            assert_true(d > 0 ||
+                        (before > 0.999 * campaign->spend_min && before < 1.001 * campaign->spend_max));
+            assert_true(d == 0 || fabs(before / working - 1) < 1e-6);
+            working = told;
+        }
+    }
+    mi_simulator_free(simulator);
+}
+
+/* A geometric delay until hardly anything is left; conversions are those of the last day, and what was known
+ * does not change the days themselves. */
+static void test_delay(void **state) {
+    (void)state;
+    struct mi_simulation options = mi_simulation_default();
+    options.delay = 3;
+    size_t ages = mi_simulation_ages(options.delay);
+    struct mi_simulator *late = simulator_of(&options);
+    options.delay = 0;
+    struct mi_simulator *whole = simulator_of(&options);
+    double known[100] = {0}, all[100] = {0};
+    assert_int_equal(mi_simulation_ages(0), 0);
+    assert_int_equal(ages, 1 + (size_t)ceil(log(0.01) / log(0.75)));
+    for (size_t i = 0; i < 100; i++) {
+        const struct mi_simulated_campaign *a = campaign_of(late, i), *b = campaign_of(whole, i);
+        assert_int_equal(a->ages, ages);
+        assert_int_equal(b->ages, 0);
+        for (size_t d = 0; d < a->day_count; d++) {
+            size_t old = a->day_count - 1 - d;
+            for (size_t age = 0; age < ages; age++) {
+                double value = a->known[d * ages + age];
+                assert_true(isnan(value) == (age > old));
+                known[age] += age <= old ? value : 0;
+                all[age] += age <= old ? b->days[d].conversions : 0;
+            }
+            assert_true(a->days[d].conversions == a->known[d * ages + (old < ages ? old : ages - 1)]);
+            assert_true(old < ages - 1 || a->days[d].conversions == b->days[d].conversions);
+        }
+    }
+    for (size_t age = 0; age + 1 < ages; age++) {
+        double share = 1 - pow(0.75, (double)age + 1);
+        assert_near(known[age] / all[age], share, 4 * sqrt(share * (1 - share) / all[age]));
+    }
+    assert_true(known[ages - 1] == all[ages - 1]);
+    mi_simulator_free(late);
+    mi_simulator_free(whole);
+}
+
 /* A campaign does not depend on which others are drawn, nor its truth on noise and days. */
 static void test_independence(void **state) {
     (void)state;
@@ -337,6 +438,15 @@ static void test_refused(void **state) {
     options = mi_simulation_default();
     options.start = MI_DATE_MISSING;
     assert_int_equal(mi_simulator_new(&options, &simulator, &error), MI_BAD_ARGUMENT);
+    options = mi_simulation_default();
+    options.drift = 1.5;
+    assert_int_equal(mi_simulator_new(&options, &simulator, &error), MI_BAD_ARGUMENT);
+    options = mi_simulation_default();
+    options.delay = -1;
+    assert_int_equal(mi_simulator_new(&options, &simulator, &error), MI_BAD_ARGUMENT);
+    options = mi_simulation_default();
+    options.adstock = 1;
+    assert_int_equal(mi_simulator_new(&options, &simulator, &error), MI_BAD_ARGUMENT);
     assert_null(simulator);
     mi_simulator_free(NULL);
 }
@@ -348,7 +458,8 @@ int main(void) {
         cmocka_unit_test(test_noise),          cmocka_unit_test(test_outliers),
         cmocka_unit_test(test_independence),   cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_users),          cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_drift),          cmocka_unit_test(test_carry),
+        cmocka_unit_test(test_delay),          cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
