@@ -52,6 +52,14 @@ enum obstacle { /* why the shape cannot be the campaign's own */
                 OBSTACLE_COUNT
 };
 
+#define KINDS 2
+
+/* What a campaign's posterior says of a kind: its probability, and with that as weight the sums of the last
+ * shape parameter's distance from the prior's centre and of its square. */
+struct kind_sums {
+    double count, first, second;
+};
+
 #define FEATURES_MOST   8 /* attributes of a campaign */
 #define COVARIATES_MOST 4
 
@@ -77,7 +85,9 @@ struct campaign {
     double mean[PARAMETERS]; /* of the posterior, with its covariance: what the portfolio learns from */
     double covariance[PARAMETERS][PARAMETERS];
     double anchor, anchor_variance, anchor_level; /* mean, variance, covariance with level: see pool.c */
-    double parameter[PARAMETERS];                 /* of the curve that is the answer, with its covariance */
+    struct kind_sums kinds[KINDS];
+    double kinds_centre;          /* the prior's, which these are about */
+    double parameter[PARAMETERS]; /* of the curve that is the answer, with its covariance */
     double curve_covariance[PARAMETERS][PARAMETERS];
     double weekday[WEEKDAYS],
         weekday_information[WEEKDAYS]; /* log effects; 1 / variance from the data alone */
@@ -159,13 +169,18 @@ struct node { /* a group of campaigns; node 0 is the portfolio */
     double shapes, shape[SHAPES];   /* number with a shape of their own, and its sums */
 };
 
+struct kind { /* of campaigns, by their last shape parameter: see kinds.c */
+    double share, offset, sd;
+};
+
 struct prior {
     struct node *nodes;
     size_t node_count;
     double start[PARAMETERS]; /* the centre before anything is learnt */
     double sd[PARAMETERS];
-    double anchor; /* how much of the way to half saturation a campaign's level is compared at */
-    double misfit; /* the portfolio's */
+    double anchor;            /* how much of the way to half saturation a campaign's level is compared at */
+    double misfit;            /* the portfolio's */
+    struct kind kinds[KINDS]; /* shares of 0: the last shape parameter is normal as the others are */
 };
 
 /* ---- weekday.c ---- */
@@ -258,6 +273,16 @@ double fit_noise_dispersion_information(const struct noise *noise, double disper
 double fit_noise_campaign_dispersion(const struct noise *noise, const struct campaign *campaign);
 /* Share of a parameter that is the campaign's own. */
 double fit_prior_weight(const struct portfolio *portfolio, const struct campaign *campaign, size_t parameter);
+
+/* ---- kinds.c ---- */
+
+void fit_kinds_start(struct portfolio *portfolio);
+/* From the campaigns as they were fitted last; after the centres of the prior are learnt. */
+void fit_kinds_learn(struct portfolio *portfolio);
+bool fit_kinds_used(const struct prior *prior);
+/* Log density, up to a constant, of the last shape parameter at this offset from the prior's centre, and the
+ * probability of each kind there. */
+double fit_kinds_log_density(const struct prior *prior, double offset, double belongs[KINDS]);
 
 /* ---- solve.c: one campaign ---- */
 

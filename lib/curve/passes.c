@@ -153,6 +153,7 @@ static enum mi_status pass(struct portfolio *portfolio, struct mi_error *error) 
 
 enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, struct mi_error *error) {
     fit_prior_start(portfolio);
+    fit_kinds_start(portfolio);
     fit_weekdays_start(portfolio);
     fit_attributes_start(portfolio);
     enum mi_status status = fit_shared_start(portfolio, error);
@@ -165,6 +166,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
         fit_weekdays_learn(portfolio);
         fit_prior_learn(portfolio);
         status = fit_attributes_learn(portfolio, i == 0, error);
+        fit_kinds_learn(portfolio);
     }
     if (status == MI_OK && as_of_now)
         status = fit_level_now(portfolio, error);

@@ -105,6 +105,7 @@ static bool prepare(const struct prior *prior, const struct posterior_bins *bins
 
 struct point {
     double weight, shape[SHAPES], level, anchor, users[REACHES], fitted[BINS];
+    double belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
 };
 
 /* Principal axes of the shape's covariance: columns, longest first. */
@@ -126,6 +127,19 @@ static void axes_of(const double covariance[PARAMETERS][PARAMETERS], size_t shap
 
 static double held(double value) {
     return fmin(fmax(value, -LOG_MOST), LOG_MOST);
+}
+
+/* Log of the prior's density of a shape, up to a constant. */
+static double log_prior(const struct fit_family *family, const struct prior *prior, const double *centre,
+                        struct point *point) {
+    double sum = 0;
+    bool kinds = fit_kinds_used(prior);
+    point->offset = point->shape[SHAPES - 1] - centre[SHAPES];
+    for (size_t s = 0; s < family->shapes - kinds; s++) {
+        double off = (point->shape[s] - centre[1 + s]) / prior->sd[1 + s];
+        sum -= 0.5 * off * off;
+    }
+    return kinds ? sum + fit_kinds_log_density(prior, point->offset, point->belongs) : sum;
 }
 
 /* Weight and predictions of one shape. */
@@ -158,11 +172,7 @@ static void weigh(const struct fit_family *family, const struct prior *prior, co
         for (size_t i = 0; i < n; i++)
             point->users[r] += k->cross[r][i] * solved[i];
     }
-    for (size_t s = 0; s < family->shapes; s++) {
-        double off = (point->shape[s] - centre[1 + s]) / prior->sd[1 + s];
-        chi += off * off;
-    }
-    point->weight = -0.5 * chi;
+    point->weight = log_prior(family, prior, centre, point) - 0.5 * chi;
 }
 
 /* To the covariance between the points: less weight of its tails, and what is left at each point. */
@@ -180,6 +190,17 @@ static void add_rest(const struct point *points, size_t count, const struct krig
         for (size_t q = 0; q < REACHES; q++)
             posterior->users_covariance[r][q] =
                 ratio[r] * ratio[q] * posterior->users_covariance[r][q] + k->left[r][q];
+}
+
+static void sum_kinds(const struct point *points, size_t count, struct kind_sums kinds[KINDS]) {
+    memset(kinds, 0, KINDS * sizeof *kinds);
+    for (size_t p = 0; p < count; p++)
+        for (int k = 0; k < KINDS; k++) {
+            double weight = points[p].weight * points[p].belongs[k], offset = points[p].offset;
+            kinds[k].count += weight;
+            kinds[k].first += weight * offset;
+            kinds[k].second += weight * offset * offset;
+        }
 }
 
 static void average(const struct point *points, size_t count, const struct kriging *k,
@@ -250,6 +271,8 @@ static void lay(const struct fit_family *family, const struct prior *prior, cons
     for (size_t p = 0; p < count; p++)
         points[p].weight /= sum;
     average(points, count, kriging, bins, posterior);
+    if (fit_kinds_used(prior))
+        sum_kinds(points, count, posterior->kinds);
 }
 
 /* Whether a grid with these axes resolves the posterior and holds it. */

@@ -15,6 +15,7 @@ struct posterior {
     double mean[PARAMETERS]; /* level, shape */
     double covariance[PARAMETERS][PARAMETERS];
     double anchor, anchor_variance, anchor_level;
+    struct kind_sums kinds[KINDS];
     double layout[PARAMETERS][PARAMETERS]; /* covariance that the grid is laid out by */
     double log_users[REACHES];             /* mean of log(users / highest spend) at the reaches */
     double users_covariance[REACHES][REACHES];

@@ -200,6 +200,8 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
         *step = fmax(*step, fabs(s->bins.fitted[j] - before[j]));
     memcpy(campaign->mean, posterior->mean, sizeof campaign->mean);
     memcpy(campaign->covariance, posterior->covariance, sizeof campaign->covariance);
+    memcpy(campaign->kinds, posterior->kinds, sizeof campaign->kinds);
+    campaign->kinds_centre = s->centre[SHAPES];
     campaign->anchor = posterior->anchor;
     campaign->anchor_variance = posterior->anchor_variance;
     campaign->anchor_level = posterior->anchor_level;

@@ -80,6 +80,64 @@ static void posterior_matches_scipy(void **state) {
     fit_solver_free(solver);
 }
 
+/* A portfolio of Hills without rows whose posteriors are as sure as they can be, `low` of them at a log
+ * exponent 0.5 below the centre and the others 0.5 above. */
+static void learn_kinds(struct portfolio *portfolio, size_t low, int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < portfolio->campaign_count; i++) {
+            struct campaign *campaign = &portfolio->campaigns[i];
+            double belongs[KINDS], offset = i < low ? -0.5 : 0.5;
+            offset -= portfolio->prior.nodes[0].mean[SHAPES];
+            fit_kinds_log_density(&portfolio->prior, offset, belongs);
+            campaign->kinds_centre = portfolio->prior.nodes[0].mean[SHAPES];
+            for (int k = 0; k < KINDS; k++)
+                campaign->kinds[k] =
+                    (struct kind_sums){belongs[k], belongs[k] * offset, belongs[k] * offset * offset};
+        }
+        portfolio->prior.nodes[0].mean[SHAPES] = 0.5 - (double)low / (double)portfolio->campaign_count;
+        fit_kinds_learn(portfolio);
+    }
+}
+
+/* Two heaps are told apart: shares, places and spreads; one heap stays one, as wide as a family's least. */
+static void kinds_are_learnt(void **state) {
+    (void)state;
+    enum { MANY = 400 };
+    struct campaign *campaigns = calloc(MANY, sizeof *campaigns);
+    struct node node = {0};
+    struct portfolio portfolio = {.family = fit_family_of(MI_CURVE_HILL),
+                                  .campaigns = campaigns,
+                                  .campaign_count = MANY,
+                                  .prior = {.nodes = &node, .node_count = 1}};
+    struct kind *kinds = portfolio.prior.kinds;
+    for (size_t i = 0; i < MANY; i++)
+        campaigns[i].count = 1;
+    fit_kinds_start(&portfolio);
+    double start = pow(kinds[0].offset, 2) + pow(kinds[0].sd, 2);
+    assert_true(fabs(sqrt(start) - portfolio.family->sd[1]) < 1e-12); /* the normal's spread */
+    assert_true(kinds[1].offset < kinds[1].sd);                       /* one hump */
+    learn_kinds(&portfolio, 300, 40);
+    assert_true(fabs(kinds[0].share - 0.75) < 0.01 && fabs(kinds[0].offset + 0.25) < 0.02);
+    assert_true(fabs(kinds[1].share - 0.25) < 0.01 && fabs(kinds[1].offset - 0.75) < 0.02);
+    assert_true(kinds[0].sd < 0.2 && kinds[1].sd < 0.2);
+    assert_true(fabs(portfolio.prior.sd[SHAPES] - sqrt(0.1875 + 0.15 * 0.15)) < 0.01);
+
+    node.mean[SHAPES] = 0;
+    fit_kinds_start(&portfolio);
+    learn_kinds(&portfolio, MANY, 40);
+    assert_true(portfolio.prior.sd[SHAPES] >= portfolio.family->least_sd[1]);
+    double lowest = INFINITY, mean = 0, inside = 0, ends = 0;
+    for (int i = -300; i <= 300; i++) { /* its middle is higher than what lies a spread to either side */
+        double belongs[KINDS], density = exp(fit_kinds_log_density(&portfolio.prior, i / 100.0, belongs));
+        mean += density * i / 100.0;
+        inside = i == 0 ? density : inside;
+        ends = abs(i) == 30 ? fmax(ends, density) : ends;
+        lowest = fmin(lowest, density);
+    }
+    assert_true(lowest >= 0 && fabs(mean / 100) < 0.05 * 2.51 && inside > ends);
+    free(campaigns);
+}
+
 /* ---- through the public functions ---- */
 
 static const struct mi_curve_fit_options any = {.any_family = true, .threads = 1};
@@ -375,6 +433,7 @@ static void wrong_rows_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posterior_matches_scipy),
+        cmocka_unit_test(kinds_are_learnt),
         cmocka_unit_test(truth_is_recovered),
         cmocka_unit_test(threads_and_order_change_nothing),
         cmocka_unit_test(exact_data_give_the_exact_curve),
