@@ -19,21 +19,6 @@ double ltv_ensemble_mean(const struct ltv_weights *weights, const struct ltv_val
     return fmin(ltv_stack_at(weights, means, LTV_MEMBERS), MI_MONEY_LIMIT);
 }
 
-static double paying_of(const struct ltv_weights *weights, const struct ltv_value *values) {
-    double sum = 0, whole = 0;
-    for (size_t m = 0; m < LTV_MEMBERS; m++) {
-        if (weights->weight[m] > 0 && !isnan(values[m].paying)) {
-            sum += weights->weight[m] * values[m].paying;
-            whole += weights->weight[m];
-        }
-    }
-    return whole > 0 ? sum / whole : NAN;
-}
-
-double ltv_ensemble_paying(const struct mi_ltv_ensemble *ensemble, const struct ltv_value *values) {
-    return paying_of(&ensemble->weights, values);
-}
-
 /* Some rows with what was said of them and what came. */
 struct sample {
     size_t count;
@@ -105,12 +90,36 @@ static enum mi_status weigh(const struct ltv_fitting *f, struct sample *sample, 
     return status;
 }
 
-static void apply(const struct ltv_fitting *f, const struct ltv_weights *weights, struct sample *sample) {
+/* The means of a sample. */
+static void find_means(const struct ltv_fitting *f, const struct ltv_weights *weights,
+                       struct sample *sample) {
     for (size_t i = 0; i < sample->count; i++) {
-        const struct ltv_value *values = f->values + sample->rows[i] * LTV_MEMBERS;
-        sample->mean[i] = ltv_ensemble_mean(weights, values);
-        sample->paying[i] = paying_of(weights, values);
+        sample->mean[i] = ltv_ensemble_mean(weights, f->values + sample->rows[i] * LTV_MEMBERS);
     }
+}
+
+static void find_chances(const struct ltv_fitting *f, const struct ltv_paying *paying,
+                         struct sample *sample) {
+    for (size_t i = 0; i < sample->count; i++) {
+        sample->paying[i] = ltv_paying_at(paying, f->values + sample->rows[i] * LTV_MEMBERS, sample->mean[i]);
+    }
+}
+
+/* Weights, the probability of paying and the distribution, from a sample; only: of one member alone. */
+static enum mi_status combine(const struct ltv_fitting *f, struct sample *sample, size_t only,
+                              struct ltv_weights *weights, struct ltv_paying *paying,
+                              struct ltv_outlook *outlook, struct mi_error *error) {
+    enum mi_status status = weigh(f, sample, only, weights, error);
+    if (status == MI_OK) {
+        find_means(f, weights, sample);
+        status = ltv_paying_fit(f->values, weights->weight, sample->rows, sample->mean, sample->actual,
+                                sample->count, paying, error);
+    }
+    if (status == MI_OK) {
+        find_chances(f, paying, sample);
+        status = ltv_outlook_fit(sample->mean, sample->paying, sample->actual, sample->count, outlook, error);
+    }
+    return status;
 }
 
 static double pinball_of(double quantile, double actual, double share) {
@@ -146,20 +155,18 @@ static enum mi_status judge_fold(const struct ltv_fitting *f, size_t fold, size_
                                  struct mi_error *error) {
     struct sample others = {0}, own = {0};
     struct ltv_weights weights;
+    struct ltv_paying paying;
     struct ltv_outlook outlook = {0};
     enum mi_status status = sample_of(f, fold, false, &others, error);
     if (status == MI_OK) {
         status = sample_of(f, fold, true, &own, error);
     }
     if (status == MI_OK) {
-        status = weigh(f, &others, only, &weights, error);
+        status = combine(f, &others, only, &weights, &paying, &outlook, error);
     }
     if (status == MI_OK) {
-        apply(f, &weights, &others);
-        apply(f, &weights, &own);
-        status = ltv_outlook_fit(others.mean, others.paying, others.actual, others.count, &outlook, error);
-    }
-    if (status == MI_OK) {
+        find_means(f, &weights, &own);
+        find_chances(f, &paying, &own);
         judge(&outlook, &own, tally);
     }
     ltv_outlook_clear(&outlook);
@@ -228,11 +235,8 @@ enum mi_status ltv_fitting_combine(struct ltv_fitting *f, struct mi_error *error
     struct sample all = {0};
     enum mi_status status = sample_of(f, SIZE_MAX, true, &all, error);
     if (status == MI_OK) {
-        status = weigh(f, &all, LTV_MEMBERS, &ensemble->weights, error);
-    }
-    if (status == MI_OK) {
-        apply(f, &ensemble->weights, &all);
-        status = ltv_outlook_fit(all.mean, all.paying, all.actual, all.count, &ensemble->outlook, error);
+        status =
+            combine(f, &all, LTV_MEMBERS, &ensemble->weights, &ensemble->paying, &ensemble->outlook, error);
     }
     if (status == MI_OK) {
         status = fit_segments(f, &all, error);

@@ -7,6 +7,7 @@
 
 #include "ltv/learner.h"
 #include "ltv/outlook.h"
+#include "ltv/paying.h"
 #include "ltv/stack.h"
 
 /* On rows that had no part in what predicted them. */
@@ -27,6 +28,7 @@ struct mi_ltv_ensemble {
     struct ltv_learner learner;
     bool members[LTV_MEMBERS];  /* that were tried */
     struct ltv_weights weights; /* by member */
+    struct ltv_paying paying;
     struct ltv_outlook outlook;
     struct {
         char *customer; /* column that joins it, NULL: fitted without a log */
@@ -59,8 +61,7 @@ struct mi_ltv_ensemble {
     size_t room, filled;
 };
 
-/* The weighted mean of the members' probability of paying; NaN where none says one. */
-double ltv_ensemble_paying(const struct mi_ltv_ensemble *ensemble, const struct ltv_value *values);
+/* The weighted mean of the members, as they are bent. */
 double ltv_ensemble_mean(const struct ltv_weights *weights, const struct ltv_value *values);
 
 enum mi_status ltv_ensemble_new(const char *target, struct mi_ltv_ensemble **ensemble,

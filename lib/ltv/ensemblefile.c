@@ -197,7 +197,10 @@ static void write_members(struct mi_buffer *out, const struct mi_ltv_ensemble *e
     mi_buffer_string(out, ", ");
     write_heldout(out, &ensemble->heldout);
     mi_model_file_number(out, "},\n \"scale\": ", ensemble->weights.scale);
-    mi_buffer_string(out, ",\n \"members\": [");
+    mi_model_file_number(out, ",\n \"paying\": {\"unit\": ", ensemble->paying.unit);
+    mi_model_file_number(out, ", \"constant\": ", ensemble->paying.constant);
+    mi_model_file_number(out, ", \"mean\": ", ensemble->paying.mean);
+    mi_buffer_string(out, "},\n \"members\": [");
     for (size_t m = 0; m < LTV_MEMBERS; m++) {
         if (!ensemble->members[m]) {
             continue;
@@ -208,6 +211,7 @@ static void write_members(struct mi_buffer *out, const struct mi_ltv_ensemble *e
         mi_model_file_number(out, ", \"knee\": ", bend->knee);
         mi_model_file_number(out, ", \"power\": ", bend->power);
         mi_model_file_number(out, ", \"scale\": ", bend->scale);
+        mi_model_file_number(out, ", \"paying\": ", ensemble->paying.members[m]);
         mi_buffer_string(out, ensemble->weights.weight[m] > 0
                                   ? ", \"heldout\": {"
                                   : ", \"note\": \"does not help the others\", \"heldout\": {");
@@ -291,6 +295,12 @@ static void read_training(struct mi_model_reading *reading, const json_t *root,
     ensemble->training.fingerprint = mi_model_file_get_fingerprint(reading, object, "fingerprint");
 }
 
+static void read_paying(struct mi_model_reading *reading, const json_t *object, struct ltv_paying *paying) {
+    paying->unit = mi_model_file_get_number(reading, object, "unit", 1e-12, MI_MONEY_LIMIT, false);
+    paying->constant = mi_model_file_get_number(reading, object, "constant", -1e6, 1e6, false);
+    paying->mean = mi_model_file_get_number(reading, object, "mean", -1e6, 1e6, false);
+}
+
 static void read_members(struct mi_model_reading *reading, const json_t *root,
                          struct mi_ltv_ensemble *ensemble) {
     const json_t *heldout = json_object_get(root, "heldout"), *members = json_object_get(root, "members");
@@ -298,6 +308,7 @@ static void read_members(struct mi_model_reading *reading, const json_t *root,
     ensemble->heldout_rows = mi_model_file_get_number(reading, heldout, "rows", 1, MI_MONEY_LIMIT, false);
     read_heldout(reading, heldout, &ensemble->heldout);
     ensemble->weights.scale = mi_model_file_get_number(reading, root, "scale", 0, 1e6, false);
+    read_paying(reading, json_object_get(root, "paying"), &ensemble->paying);
     for (size_t i = 0; i < json_array_size(members); i++) {
         const json_t *object = json_array_get(members, i);
         const char *name = json_string_value(json_object_get(object, "name"));
@@ -317,6 +328,7 @@ static void read_members(struct mi_model_reading *reading, const json_t *root,
         bend->knee = isnan(bend->knee) ? HUGE_VAL : bend->knee;
         bend->power = mi_model_file_get_number(reading, object, "power", 0.1, 1, false);
         bend->scale = mi_model_file_get_number(reading, object, "scale", 0, 1e6, false);
+        ensemble->paying.members[m] = mi_model_file_get_number(reading, object, "paying", -1e6, 1e6, false);
         read_heldout(reading, json_object_get(object, "heldout"), &ensemble->alone[m]);
     }
     if (!(fabs(sum - 1) < 1e-9)) {

@@ -218,17 +218,17 @@ static const struct ltv_outlook *outlook_of(const struct mi_ltv_ensemble *ensemb
 struct mi_ltv_user mi_ltv_ensemble_user(const struct mi_ltv_ensemble *ensemble, size_t row, double level) {
     const struct ltv_value *values = ensemble->values + row * LTV_MEMBERS;
     struct mi_ltv_user user = {.ltv = ltv_ensemble_mean(&ensemble->weights, values)};
-    ltv_outlook_interval(outlook_of(ensemble, row), user.ltv, ltv_ensemble_paying(ensemble, values), level,
-                         &user.low, &user.high);
+    ltv_outlook_interval(outlook_of(ensemble, row), user.ltv,
+                         ltv_paying_at(&ensemble->paying, values, user.ltv), level, &user.low, &user.high);
     user.high = fmin(user.high, MI_MONEY_LIMIT);
     return user;
 }
 
 double mi_ltv_ensemble_quantile(const struct mi_ltv_ensemble *ensemble, size_t row, double share) {
     const struct ltv_value *values = ensemble->values + row * LTV_MEMBERS;
-    return fmin(MI_MONEY_LIMIT,
-                ltv_outlook_quantile(outlook_of(ensemble, row), ltv_ensemble_mean(&ensemble->weights, values),
-                                     ltv_ensemble_paying(ensemble, values), share));
+    double mean = ltv_ensemble_mean(&ensemble->weights, values);
+    double paying = ltv_paying_at(&ensemble->paying, values, mean);
+    return fmin(MI_MONEY_LIMIT, ltv_outlook_quantile(outlook_of(ensemble, row), mean, paying, share));
 }
 
 /* ---- reasons ---- */

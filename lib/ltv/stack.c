@@ -12,13 +12,14 @@
 #define RMSE_SHARE    0.25
 #define GOOD_LOSS     1.25 /* of the best member's */
 #define TRUSTED_SHARE 0.5
-#define EQUAL_PULL    0.01 /* towards equal weights */
+#define BLUR          1.0  /* of the loss, times the root of the rows: what differs by less is as good */
 #define CLEAR         1.5  /* standard errors by which a bend must do better */
 #define KNEE          0.95 /* share of predictions below the knee */
 #define TOTAL_SLIP    0.1  /* share by which the total may be off before it is scaled, */
 #define SLIP_ERRORS   2.0  /* or so many of its standard errors */
 #define WEIGHT_LEAST  0.05
-enum { COARSE = 10, FINE = 40, ROWS_MOST = 20000, PRIOR_ROWS = 5000 };
+#define CLEAR_RATHER  2.0 /* standard errors of evidence that halve what the prior counts for */
+enum { STEPS = 10, ROWS_MOST = 20000, PRIOR_ROWS = 5000 };
 
 struct pair {
     double key, value;
@@ -113,15 +114,12 @@ struct search {
     double perfect;
     struct ltv_bend bends[LTV_STACK_MOST];
     struct ltv_score least; /* the best single member's, of each */
-    struct ltv_weights best;
-    double best_loss;
     const struct ltv_stack_member *how;
     double losses[LTV_STACK_MOST]; /* of the members alone */
     bool trusts;                   /* there are trusted ones, and one is good enough */
     double slip;
-    int steps;                  /* of the simplex */
-    int centre[LTV_STACK_MOST]; /* refinement: no weight farther than `reach` from it; -1: all */
-    int reach;
+    double best_loss;
+    double sum[LTV_STACK_MOST], share; /* of the weights that were tried, the good ones counting most */
 };
 
 /* What brings a total to within the slip of the actual one. */
@@ -159,26 +157,29 @@ static double loss_of(const struct search *search, const struct ltv_score *score
            RMSE_SHARE * share(score->rmse, search->least.rmse);
 }
 
+/* Adds weights to the mean of all; each counts exp(-loss / blur). */
 static void consider(struct search *search, const int *parts) {
     struct ltv_weights weights = {.scale = 1};
-    double uneven = 0;
     memcpy(weights.bend, search->bends, sizeof weights.bend);
     int in_trusted = 0;
     for (size_t m = 0; m < search->members; m++) {
         in_trusted += search->how[m].trusted ? parts[m] : 0;
+        weights.weight[m] = (double)parts[m] / STEPS;
     }
-    if (search->trusts && in_trusted < TRUSTED_SHARE * search->steps) {
+    if (search->trusts && in_trusted < TRUSTED_SHARE * STEPS) {
         return;
     }
-    for (size_t m = 0; m < search->members; m++) {
-        weights.weight[m] = (double)parts[m] / search->steps;
-        uneven += pow(weights.weight[m] - 1 / (double)search->members, 2);
-    }
     struct ltv_score score = try(search, &weights);
-    double loss = loss_of(search, &score) + EQUAL_PULL * uneven;
-    if (loss < search->best_loss - 1e-12) {
-        search->best_loss = loss;
-        search->best = weights;
+    double loss = loss_of(search, &score), blur = BLUR / sqrt((double)search->count);
+    if (!isfinite(loss)) {
+        return;
+    }
+    double kept = loss < search->best_loss ? exp((loss - search->best_loss) / blur) : 1;
+    search->best_loss = fmin(search->best_loss, loss);
+    double share = exp((search->best_loss - loss) / blur);
+    search->share = kept * search->share + share;
+    for (size_t m = 0; m < search->members; m++) {
+        search->sum[m] = kept * search->sum[m] + share * weights.weight[m];
     }
 }
 
@@ -186,9 +187,6 @@ static void consider(struct search *search, const int *parts) {
 static void walk(struct search *search, int *parts, size_t member, int left) {
     bool last = member + 1 == search->members;
     for (int part = last ? left : 0; part <= left; part++) {
-        if (search->reach >= 0 && abs(part - search->centre[member]) > search->reach) {
-            continue;
-        }
         parts[member] = part;
         if (last) {
             consider(search, parts);
@@ -310,24 +308,52 @@ static bool fill_prior(const struct search *search, double *prior) {
     return whole[0] + whole[1] > 0;
 }
 
-static void draw_to_prior(struct search *search) {
-    double prior[LTV_STACK_MOST], sum = 0, *weight = search->best.weight;
-    double share = PRIOR_ROWS / (PRIOR_ROWS + (double)search->count);
-    if (!fill_prior(search, prior)) {
-        return;
+/* Tweedie deviance of the power 1.5, without what the value alone gives. */
+static double deviance(double actual, double said, double mean) {
+    double root = sqrt(fmax(said, 1e-3 * mean));
+    return 2 * actual / root + 2 * root;
+}
+
+/* By how many standard errors the deviance of the weights found is less than that of others. */
+static double evidence(struct search *search, struct ltv_weights *found, struct ltv_weights *others) {
+    double sum = 0, squares = 0, mean = 0, count = (double)search->count;
+    blend(search, found);
+    blend(search, others);
+    for (size_t i = 0; i < search->count; i++) {
+        mean += search->actual[i] / count;
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        double at = ltv_stack_at(found, search->predictions + i * search->members, search->members);
+        double gain =
+            deviance(search->actual[i], search->blend[i], mean) - deviance(search->actual[i], at, mean);
+        sum += gain;
+        squares += gain * gain;
+    }
+    double variance = squares - sum * sum / count;
+    return variance > 0 ? sum / sqrt(variance) : 0;
+}
+
+static void draw_to_prior(struct search *search, struct ltv_weights *found) {
+    struct ltv_weights prior = *found;
+    double share = PRIOR_ROWS / (PRIOR_ROWS + (double)search->count), sum = 0, *weight = found->weight;
+    if (fill_prior(search, prior.weight)) {
+        double clear = fmax(0, evidence(search, found, &prior)) / CLEAR_RATHER;
+        share /= 1 + clear * clear;
+    } else {
+        share = 0;
     }
     for (size_t m = 0; m < search->members; m++) {
-        weight[m] = (1 - share) * weight[m] + share * prior[m];
+        weight[m] = (1 - share) * weight[m] + share * prior.weight[m];
         weight[m] = weight[m] < WEIGHT_LEAST ? 0 : weight[m];
         sum += weight[m];
     }
     for (size_t m = 0; m < search->members; m++) {
         weight[m] /= sum;
     }
-    blend(search, &search->best);
+    blend(search, found);
 }
 
-static void find(struct search *search) {
+static bool find(struct search *search, struct ltv_weights *found) {
     int parts[LTV_STACK_MOST] = {0};
     search->best_loss = HUGE_VAL;
     search->slip = fmax(TOTAL_SLIP, SLIP_ERRORS * total_error(search));
@@ -336,18 +362,17 @@ static void find(struct search *search) {
         bend_member(search, m);
     }
     score_singles(search);
-    search->steps = COARSE;
-    search->reach = -1;
-    walk(search, parts, 0, COARSE);
+    walk(search, parts, 0, STEPS);
+    if (!(search->share > 0)) {
+        return false;
+    }
+    *found = (struct ltv_weights){.scale = 1};
+    memcpy(found->bend, search->bends, sizeof found->bend);
     for (size_t m = 0; m < search->members; m++) {
-        search->centre[m] = (int)lround(search->best.weight[m] * FINE);
+        found->weight[m] = search->sum[m] / search->share;
     }
-    search->steps = FINE;
-    search->reach = FINE / COARSE / 2;
-    walk(search, parts, 0, FINE);
-    if (isfinite(search->best_loss)) {
-        draw_to_prior(search);
-    }
+    draw_to_prior(search, found);
+    return true;
 }
 
 enum mi_status ltv_stack_fit(const double *predictions, size_t members, const struct ltv_stack_member *how,
@@ -373,11 +398,8 @@ enum mi_status ltv_stack_fit(const double *predictions, size_t members, const st
                             .count = kept,
                             .blend = outcome + kept,
                             .pairs = pairs};
-    find(&search);
-    *weights = search.best;
+    bool good = find(&search, weights);
     free(sample);
     free(pairs);
-    return isfinite(search.best_loss)
-               ? MI_OK
-               : mi_error_set(error, MI_NUMERIC, "no weights of the members can be judged");
+    return good ? MI_OK : mi_error_set(error, MI_NUMERIC, "no weights of the members can be judged");
 }

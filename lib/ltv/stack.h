@@ -38,14 +38,14 @@ struct ltv_stack_member {
     double prior; /* its share among those alike where the rows could not tell */
 };
 
-/* Weights for `members` predictions a row (count x members, row by row), that minimise
- *     MAE / least + (1 - Gini) / least + RMSE / least / 4 + sum of (weight - 1 / members)^2 / 100
- * where `least` is that of the best single member. The absolute error and the order count in full; the
- * squared error a quarter, since a handful of users decide it; what no data decide is shared. Each member is
- * bent before (knee at its 95th percentile; the power whose squared error is less by the most standard
- * errors, 1.5 at least, so that no handful of users bends it) and scaled towards the actual total, but for
- * trusted ones. Search over the simplex in steps of 0.1, then of 0.025 around the best; of more than 20,000
- * rows every n-th is taken.
+/* Weights for `members` predictions a row (count x members, row by row). The loss of weights is
+ *     MAE / least + (1 - Gini) / least + RMSE / least / 4
+ * where `least` is that of the best single member: the absolute error and the order count in full, the
+ * squared error a quarter, since a handful of users decide it. Of all weights on the simplex in steps of 0.1
+ * the mean is taken, each counting exp(-loss sqrt(count)): what the rows cannot tell apart is shared. Each
+ * member is bent before (knee at its 95th percentile; the power whose squared error is less by the most
+ * standard errors, 1.5 at least, so that no handful of users bends it) and scaled towards the actual total,
+ * but for trusted ones. Of more than 20,000 rows every n-th is taken.
  *
  * Trusted members together get at least half of the weight where the loss of the best of them is within a
  * quarter of the best member's: what a user who is unlike all others will bring, the learnt ones cannot know,
@@ -53,7 +53,9 @@ struct ltv_stack_member {
  *
  * What is found is then drawn towards the priors as though 5000 rows spoke for these: half for the trusted,
  * half for the others, none for a member whose loss is more than a quarter above the best one's. Which
- * weights do best on a few thousand rows of heavy-tailed money is mostly luck. A weight below 0.05 is none.
+ * weights do best on a few thousand rows of heavy-tailed money is mostly luck. Where it is not, the priors
+ * count less: by 1 + (z / 2)^2, with z the standard errors by which the Tweedie deviance (power 1.5) of what
+ * was found is less than that of the priors. A weight below 0.05 is none.
  *
  * Totals are brought to within 10 % of the actual one, or within two of its standard errors. */
 enum mi_status ltv_stack_fit(const double *predictions, size_t members, const struct ltv_stack_member *how,

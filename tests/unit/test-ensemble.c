@@ -15,6 +15,7 @@
 #include "ltv/linear.h"
 #include "ltv/net.h"
 #include "ltv/outlook.h"
+#include "ltv/paying.h"
 #include "ltv/stack.h"
 
 static void assert_near(double value, double expected, double tolerance) {
@@ -81,9 +82,53 @@ static void test_weights(void **state) {
     assert_near(weights.weight[1], 0, 1e-12);
     assert_int_equal(ltv_stack_fit(said, 2, first, actual, USERS, &weights, NULL), MI_OK);
     assert_true(weights.weight[0] >= 0.5);
-    /* 5000 rows speak against the first, 4000 for its half. */
+    /* What the rows say clearly counts more than that the first is doubted. */
     assert_int_equal(ltv_stack_fit(said, 3, doubted, actual, USERS, &weights, NULL), MI_OK);
+    assert_in_range(weights.weight[0] * 1000, 400, 499);
+    /* What they do not tell: 5000 rows speak against the first, 4000 for its half. */
+    for (size_t i = 0; i < USERS; i++) {
+        said[i * 2] = said[i * 2 + 1] = actual[i] + 0.1 * (double)(i % 3);
+    }
+    assert_int_equal(ltv_stack_fit(said, 2, doubted, actual, USERS, &weights, NULL), MI_OK);
     assert_near(weights.weight[0], 0.5 * 4000 / 9000, 0.026);
+}
+
+/* ---- the probability of paying ---- */
+
+/* One member knows it, but says log odds half as large; the other says the same of all. The mean helps. */
+static void test_paying(void **state) {
+    (void)state;
+    static struct ltv_value values[USERS][LTV_MEMBERS];
+    static double mean[USERS], actual[USERS];
+    static size_t rows[USERS];
+    const double weights[LTV_MEMBERS] = {[LTV_LEAF] = 0.2, [LTV_DEPTH] = 0.4, [LTV_NET] = 0.4};
+    struct ltv_paying paying;
+    gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
+    for (size_t i = 0; i < USERS; i++) {
+        double odds = 2 * gsl_ran_ugaussian(random), known = gsl_ran_ugaussian(random);
+        rows[i] = i;
+        values[i][LTV_LEAF] = (struct ltv_value){NAN, 1};
+        values[i][LTV_DEPTH] = (struct ltv_value){1 / (1 + exp(-odds / 2)), 1};
+        values[i][LTV_NET] = (struct ltv_value){0.3, 1};
+        mean[i] = exp(known);
+        actual[i] = gsl_rng_uniform(random) < 1 / (1 + exp(-odds - known)) ? 5 : 0;
+    }
+    gsl_rng_free(random);
+    assert_int_equal(ltv_paying_fit(values[0], weights, rows, mean, actual, USERS, &paying, NULL), MI_OK);
+    assert_near(paying.members[LTV_LEAF], 0, 1e-12);
+    assert_near(paying.members[LTV_DEPTH], 2, 0.2);
+    assert_near(paying.mean, 1, 0.1);
+    double sum = 0, payers = 0;
+    for (size_t i = 0; i < USERS; i++) {
+        sum += ltv_paying_at(&paying, values[i], mean[i]);
+        payers += actual[i] > 0;
+    }
+    assert_near(sum / payers, 1, 1e-3);
+    /* A member alone that says none: the mean's logarithm tells it. */
+    const double alone[LTV_MEMBERS] = {[LTV_LEAF] = 1};
+    assert_int_equal(ltv_paying_fit(values[0], alone, rows, mean, actual, USERS, &paying, NULL), MI_OK);
+    assert_near(paying.members[LTV_DEPTH], 0, 1e-12);
+    assert_true(ltv_paying_at(&paying, values[0], 0) > 0 && ltv_paying_at(&paying, values[0], 1e9) > 0.9);
 }
 
 static void test_total_is_scaled(void **state) {
@@ -314,10 +359,15 @@ static void test_sets_and_zero(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scores),          cmocka_unit_test(test_gini_of_ties_and_perfect),
-        cmocka_unit_test(test_weights),         cmocka_unit_test(test_total_is_scaled),
-        cmocka_unit_test(test_linear_recovers), cmocka_unit_test(test_net_learns_a_product),
-        cmocka_unit_test(test_sets_hold),       cmocka_unit_test(test_sets_and_zero),
+        cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_gini_of_ties_and_perfect),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_paying),
+        cmocka_unit_test(test_total_is_scaled),
+        cmocka_unit_test(test_linear_recovers),
+        cmocka_unit_test(test_net_learns_a_product),
+        cmocka_unit_test(test_sets_hold),
+        cmocka_unit_test(test_sets_and_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
