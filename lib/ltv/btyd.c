@@ -9,6 +9,9 @@
 #include "base/memory.h"
 #include "ltv/btydmodel.h"
 
+#define CLEAR       2.0 /* standard errors */
+#define WANDER_MOST 1.0 /* of a logarithm */
+
 const char *mi_btyd_family_name(enum mi_btyd_family family) {
     static const char *const names[] = {"bg-nbd", "mbg-nbd", "pareto-nbd"};
     return names[family];
@@ -182,6 +185,32 @@ static enum mi_status fit_spend(const struct mi_customers *customers, const stru
     return status;
 }
 
+/* Without drop-out and at a constant rate the last of x purchases until T is at T u^(1/x) with u uniform, so
+ * that -log u has the mean 1 and the variance 1. Where a customer's rate is w times as high at the end, it is
+ * 1 / w times that; w is taken for lognormal. */
+static void find_wander(const struct mi_customers *customers, struct mi_btyd *model) {
+    double count = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < customers->count; i++) {
+        const struct customer_row *row = &customers->rows[i];
+        if (row->x > 0 && row->recency > 0) {
+            double gap = -(double)row->x * log(row->recency / row->T);
+            count += row->count;
+            sum += row->count * gap;
+            squares += row->count * gap * gap;
+        }
+    }
+    if (!isnan(model->families[model->main].error[2]) || !(sum > 0)) {
+        return;
+    }
+    double mean = sum / count, relative = squares / count / (mean * mean) - 1; /* variance, by the mean^2 */
+    if (mean < 1 - CLEAR * sqrt(relative / count)) {
+        model->trend = fmin(-log(mean), WANDER_MOST);
+    }
+    if (relative > 1 + CLEAR * sqrt(8 / count)) { /* 8 / count: its variance, of exponential ones */
+        model->wander = fmin(sqrt(log((relative + 1) / 2)), WANDER_MOST);
+    }
+}
+
 static enum mi_status fit_members(const struct mi_customers *customers, const struct mi_btyd_options *options,
                                   const struct mi_notes *notes, struct mi_btyd *model,
                                   struct mi_error *error) {
@@ -196,6 +225,7 @@ static enum mi_status fit_members(const struct mi_customers *customers, const st
         return status;
     }
     choose_main(customers, options->automatic, model);
+    find_wander(customers, model);
     return options->spend ? fit_spend(customers, options, notes, model, error) : MI_OK;
 }
 

@@ -97,6 +97,8 @@ static void write_training(struct mi_buffer *out, const struct mi_btyd *model) {
     mi_model_file_number(out, ", \"mean_T\": ", model->mean_T);
     mi_model_file_number(out, ", \"mean_frequency\": ", model->mean_x);
     mi_model_file_number(out, ", \"correlation\": ", t->correlation);
+    mi_model_file_number(out, ", \"trend\": ", model->trend);
+    mi_model_file_number(out, ", \"wander\": ", model->wander);
     mi_buffer_print(out, ", \"fingerprint\": \"%016llx\"}", (unsigned long long)model->fingerprint);
 }
 
@@ -254,6 +256,8 @@ static void read_training(struct mi_model_reading *reading, const json_t *root, 
     t->repeat_customers =
         mi_model_file_get_number(reading, training, "repeat_customers", 0, MI_MONEY_LIMIT, false);
     t->correlation = mi_model_file_get_number(reading, training, "correlation", -1, 1, true);
+    model->trend = mi_model_file_get_number(reading, training, "trend", 0, 10, false);
+    model->wander = mi_model_file_get_number(reading, training, "wander", 0, 10, false);
     model->mean_T = mi_model_file_get_number(reading, training, "mean_T", 0, 1e9, false);
     model->mean_x = mi_model_file_get_number(reading, training, "mean_frequency", 0, 1e9, false);
     model->fingerprint = mi_model_file_get_fingerprint(reading, training, "fingerprint");

@@ -48,6 +48,9 @@ struct mi_btyd {
     struct mi_customers_summary training;
     uint64_t fingerprint;
     double mean_T, mean_x;
+    /* Where no drop-out is seen: by how much rates are higher at the end of the log than over all of it, and
+     * how much customers differ in that (standard deviation); logarithms, 0 where not clear of noise. */
+    double trend, wander;
 };
 
 enum mi_status btyd_fit_family(const struct mi_customers *customers, enum mi_btyd_family family,
