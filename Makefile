@@ -78,6 +78,11 @@ fuzz:  ## random records and curves against libcsv and jansson, SECONDS=60
 	@$(MAKE) --no-print-directory -s $(PARALLEL) asan
 	@BUILD=$(O)/asan SECONDS_EACH=$(or $(SECONDS),60) tests/checks/fuzz
 
+models: all  ## fits the models of share/models anew, from what stands there and from mi-simulate
+	$(O)/bin/mi-ltv fit -q --model=auto -o share/models/online-retail.json share/models/online-retail.csv
+	$(O)/bin/mi-simulate users --count=200000 --seed=1 | \
+		$(O)/bin/mi-ltv fit -q --by=ad_network,geo -o share/models/mobile-users-simulated.json
+
 bench:  ## speed, memory and accuracy against peers in the same run; T='records cpa' some topics
 	@$(MAKE) --no-print-directory -s $(PARALLEL) all
 	@PATH="$(abspath $(O))/bin:$$PATH" tests/bench/run $(T)
@@ -178,7 +183,7 @@ $(O)/tests/fail.so: tests/fail.c $(O)/flags
 	$(COMPILE) -D_GNU_SOURCE -fvisibility=default -shared -o $@ $< -ldl
 
 FORCE:
-.PHONY: FORCE all units helpers deps demo check accept asan faults fuzz bench bench-loop dist install uninstall clean help
+.PHONY: FORCE all units helpers deps demo check accept asan faults fuzz models bench bench-loop dist install uninstall clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 
