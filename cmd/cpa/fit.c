@@ -301,18 +301,6 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);
 }
 
-/* What a note means for the row. */
-static void explain(const struct mi_curve_fit_row *row, bool pooled) {
-    if (pooled)
-        detail("%s: %s", mi_curve_family_name(row->curve.family), row->note);
-    else if (row->status == MI_CURVE_FIT_PORTFOLIO && row->n > 0)
-        detail("campaign '%s': %s: its rows do not identify a curve, so the shape is the portfolio's",
-               row->campaign_id.data, row->note);
-    else
-        detail("campaign '%s': %s: %s", row->campaign_id.data, mi_curve_fit_status_name(row->status),
-               row->note);
-}
-
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
     size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN;
@@ -339,8 +327,7 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
             status = plot_campaign(&f->plot, &row, lift ? lift->incrementality : 1, error);
         if (status)
             break;
-        if (row.note[0])
-            explain(&row, pooled);
+        fitted_explain(&row, pooled);
         status = fitted_set(writer, slots, &row, &texts, error);
         if (!status && adstock_slot != MI_NO_COLUMN)
             mi_writer_number(writer, adstock_slot, row.adstock);

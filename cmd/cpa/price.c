@@ -375,6 +375,7 @@ static enum mi_status price(struct price *p, struct mi_error *error) {
     for (size_t i = 0; !status && i < mi_price_count(p->price); i++) {
         struct mi_price_row row;
         mi_price_row(p->price, i, &row);
+        fitted_explain(&row.fit, i + 1 == mi_price_count(p->price));
         status = write_row(p, &row, &slots, error);
         if (!status && price_options.since && i + 1 == mi_price_count(p->price))
             say_driver(&row.change);

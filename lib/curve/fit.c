@@ -44,27 +44,12 @@ const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
     return names[status];
 }
 
-/* Makes room for one more element; false: no memory. */
-static bool grow(void **array, size_t count, size_t *capacity, size_t size) {
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity < 64 ? 64 : *capacity + *capacity / 2;
-    void *larger = realloc(*array, wanted * size);
-    if (!larger)
-        return false;
-    *array = larger;
-    *capacity = wanted;
-    return true;
-}
-
 /* Room for one more node: before its text is numbered, so that numbers stay in step. */
 static bool grow_nodes(struct mi_curve_fit *fit) {
     struct prior *prior = &fit->portfolio.prior;
-    void *nodes = prior->nodes;
-    if (!grow(&nodes, prior->node_count, &fit->node_capacity, sizeof *prior->nodes))
-        return false;
-    prior->nodes = nodes;
-    return true;
+    void *nodes = mi_array_room(prior->nodes, prior->node_count, &fit->node_capacity, sizeof *prior->nodes);
+    prior->nodes = nodes ? nodes : prior->nodes;
+    return nodes;
 }
 
 static void add_node(struct mi_curve_fit *fit, size_t parent) {
@@ -129,14 +114,13 @@ static enum mi_status check_row(const struct mi_curve_fit *fit, struct mi_text i
 /* Room for one more day and one more campaign. */
 static bool grow_rows(struct mi_curve_fit *fit) {
     struct portfolio *portfolio = &fit->portfolio;
-    void *days = portfolio->days, *campaigns = portfolio->campaigns;
-    if (!grow(&days, portfolio->day_count, &fit->day_capacity, sizeof *portfolio->days))
-        return false;
-    portfolio->days = days;
-    if (!grow(&campaigns, portfolio->campaign_count, &fit->campaign_capacity, sizeof *portfolio->campaigns))
-        return false;
-    portfolio->campaigns = campaigns;
-    return true;
+    void *days =
+        mi_array_room(portfolio->days, portfolio->day_count, &fit->day_capacity, sizeof *portfolio->days);
+    portfolio->days = days ? days : portfolio->days;
+    void *campaigns = mi_array_room(portfolio->campaigns, portfolio->campaign_count, &fit->campaign_capacity,
+                                    sizeof *portfolio->campaigns);
+    portfolio->campaigns = campaigns ? campaigns : portfolio->campaigns;
+    return days && campaigns;
 }
 
 enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaign_id, int32_t date,
