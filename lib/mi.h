@@ -92,6 +92,11 @@ enum mi_status mi_init(const char *version, struct mi_error *error);
 /* The library's version, as MI_VERSION was when it was built. */
 const char *mi_version(void);
 
+/* Room for one more element of `size` bytes in an array that has `count` of them and room for *room: the
+ * array, moved or not, and *room what it has room for now. NULL: no memory, and the array is as it was.
+ * Starts with NULL and a *room of 0; to be freed by free(). */
+void *mi_array_room(void *array, size_t count, size_t *room, size_t size);
+
 /* A borrowed run of bytes, not NUL-terminated. data == NULL: missing. */
 struct mi_text {
     const char *data;

@@ -63,14 +63,11 @@ static enum mi_status read_limits(struct judge *judge, struct mi_error *error) {
 /* ---- groups ---- */
 
 static enum mi_status add_group(struct judge *judge, struct mi_error *error) {
-    if (judge->group_count == judge->group_capacity) {
-        size_t capacity = judge->group_capacity > 0 ? 2 * judge->group_capacity : 16;
-        struct judge_group *groups = realloc(judge->groups, capacity * sizeof *groups);
-        if (groups == NULL)
-            return no_memory(error);
-        judge->groups = groups;
-        judge->group_capacity = capacity;
-    }
+    struct judge_group *groups =
+        mi_array_room(judge->groups, judge->group_count, &judge->group_capacity, sizeof *groups);
+    if (groups == NULL)
+        return no_memory(error);
+    judge->groups = groups;
     struct judge_group *group = &judge->groups[judge->group_count++];
     *group = (struct judge_group){0};
     enum mi_status status = MI_OK;

@@ -207,17 +207,13 @@ static enum mi_status add_campaign(struct reading *r, size_t at, const struct ro
         mi_curve_clear(&campaign.curve);
         return status;
     }
-    if (all->count == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 64;
-        struct campaign *items = realloc(all->items, capacity * sizeof *items);
-        if (!items) {
-            free(campaign.covariance);
-            mi_curve_clear(&campaign.curve);
-            return no_memory(error);
-        }
-        all->items = items;
-        r->capacity = capacity;
+    struct campaign *items = mi_array_room(all->items, all->count, &r->capacity, sizeof *items);
+    if (!items) {
+        free(campaign.covariance);
+        mi_curve_clear(&campaign.curve);
+        return no_memory(error);
     }
+    all->items = items;
     all->items[all->count++] = campaign;
     size_t number;
     return mi_index_add(r->index, row->id, &number, NULL, error);

@@ -98,3 +98,11 @@ void json_reset(struct json *json) {
 void json_free(struct json *json) {
     free(json->data);
 }
+
+enum mi_status json_write(struct json *json, const char *path, struct mi_error *error) {
+    enum mi_status status = json_finish(json, error);
+    if (!status)
+        status = mi_file_write(path, (struct mi_text){json->data, json->size}, error);
+    json_free(json);
+    return status;
+}

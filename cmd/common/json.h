@@ -33,6 +33,8 @@ void json_raw(struct json *json, const char *name, struct mi_text value);
 
 /* MI_NO_MEMORY where any of it failed. */
 enum mi_status json_finish(const struct json *json, struct mi_error *error);
+/* Finishes, writes the text into a file, which appears whole or not at all, and frees it in any case. */
+enum mi_status json_write(struct json *json, const char *path, struct mi_error *error);
 /* Forgets the text, keeps the memory. */
 void json_reset(struct json *json);
 void json_free(struct json *json);

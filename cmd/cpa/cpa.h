@@ -28,6 +28,9 @@ enum mi_status fitted_set(struct mi_writer *writer, const size_t slots[FITTED_CO
                           const struct mi_curve_fit_row *row, struct fitted_texts *texts,
                           struct mi_error *error);
 
+/* Says with -v what a row's note means. */
+void fitted_explain(const struct mi_curve_fit_row *row, bool pooled);
+
 /* Money is in one currency: where a column names it, all rows must agree with the first, *currency. */
 enum mi_status check_currency(const struct mi_batch *batch, size_t row, size_t column, char **currency,
                               struct mi_error *error);

@@ -16,8 +16,8 @@
 /* ---- fit: options ---- */
 
 static struct {
-    unsigned family, duplicates;
-    const char *attributes, *pool_by, *covariates, *new_campaigns, *lift, *plot, *as_of, *delay, *adstock;
+    unsigned family;
+    const char *covariates, *new_campaigns, *lift, *plot, *as_of, *delay, *adstock;
 } fit_options;
 
 enum {
@@ -30,7 +30,6 @@ enum {
     FAMILY_POWER,
     FAMILY_LOG
 };
-enum { DUPLICATES_ERROR, DUPLICATES_SUM };
 
 const struct option_spec fit_table[] = {
     {.name = "family",
@@ -40,18 +39,8 @@ const struct option_spec fit_table[] = {
      .argument = "FAMILY",
      .help = "auto: the one that extrapolates best in the portfolio's own backtest",
      .otherwise = "auto"},
-    {.name = "pool-by",
-     .kind = OPTION_TEXT,
-     .target = &fit_options.pool_by,
-     .argument = "LIST",
-     .help = "columns, from the widest group to the narrowest, within which campaigns are\n"
-             "more alike (default ad_network,geo,targeting_strategy,creative_format,\n"
-             "those that are there)"},
-    {.name = "attributes",
-     .kind = OPTION_TEXT,
-     .target = &fit_options.attributes,
-     .argument = "FILE",
-     .help = "table by campaign_id with columns for --pool-by that the days lack"},
+    POOL_BY_OPTION,
+    ATTRIBUTES_OPTION,
     {.name = "covariates",
      .kind = OPTION_TEXT,
      .target = &fit_options.covariates,
@@ -64,13 +53,7 @@ const struct option_spec fit_table[] = {
      .argument = "FILE",
      .help = "campaigns without days: campaign_id and columns of --pool-by; their curves come\n"
              "from these"},
-    {.name = "duplicates",
-     .kind = OPTION_CHOICE,
-     .target = &fit_options.duplicates,
-     .choices = "error|sum",
-     .argument = "WHAT",
-     .help = "two rows of a campaign and date are an error, or are added up",
-     .otherwise = "error"},
+    DUPLICATES_OPTION,
     {.name = "as-of",
      .kind = OPTION_TEXT,
      .target = &fit_options.as_of,
@@ -301,18 +284,6 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
     memcpy(row->covariance, lift->covariance, sizeof row->covariance);
 }
 
-/* What a note means for the row. */
-static void explain(const struct mi_curve_fit_row *row, bool pooled) {
-    if (pooled)
-        detail("%s: %s", mi_curve_family_name(row->curve.family), row->note);
-    else if (row->status == MI_CURVE_FIT_PORTFOLIO && row->n > 0)
-        detail("campaign '%s': %s: its rows do not identify a curve, so the shape is the portfolio's",
-               row->campaign_id.data, row->note);
-    else
-        detail("campaign '%s': %s: %s", row->campaign_id.data, mi_curve_fit_status_name(row->status),
-               row->note);
-}
-
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
     size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN;
@@ -339,8 +310,7 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
             status = plot_campaign(&f->plot, &row, lift ? lift->incrementality : 1, error);
         if (status)
             break;
-        if (row.note[0])
-            explain(&row, pooled);
+        fitted_explain(&row, pooled);
         status = fitted_set(writer, slots, &row, &texts, error);
         if (!status && adstock_slot != MI_NO_COLUMN)
             mi_writer_number(writer, adstock_slot, row.adstock);
@@ -371,7 +341,7 @@ static enum mi_status open_fit(struct fit *f, struct mi_error *error) {
     struct mi_curve_fit_options options = {
         .any_family = fit_options.family == FAMILY_AUTO,
         .family = families[fit_options.family],
-        .sum_duplicates = fit_options.duplicates == DUPLICATES_SUM,
+        .sum_duplicates = groups_options.duplicates == DUPLICATES_SUM,
         .threads = common.threads,
     };
     return mi_curve_fit_new(&options, &f->fit, error);
@@ -389,8 +359,7 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
     if (!status)
         status = fit_columns(f, error);
     if (!status)
-        status =
-            groups_open(&f->groups, f->stream.reader, fit_options.pool_by, fit_options.attributes, error);
+        status = groups_open(&f->groups, f->stream.reader, error);
     f->timing.as_of = fit_options.as_of;
     f->timing.delay = fit_options.delay;
     f->timing.adstock = fit_options.adstock;

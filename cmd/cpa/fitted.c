@@ -109,6 +109,19 @@ enum mi_status fitted_set(struct mi_writer *writer, const size_t slots[FITTED_CO
     return MI_OK;
 }
 
+void fitted_explain(const struct mi_curve_fit_row *row, bool pooled) {
+    if (!row->note[0])
+        return;
+    if (pooled)
+        detail("%s: %s", mi_curve_family_name(row->curve.family), row->note);
+    else if (row->status == MI_CURVE_FIT_PORTFOLIO && row->n > 0)
+        detail("campaign '%s': %s: its rows do not identify a curve, so the shape is the portfolio's",
+               row->campaign_id.data, row->note);
+    else
+        detail("campaign '%s': %s: %s", row->campaign_id.data, mi_curve_fit_status_name(row->status),
+               row->note);
+}
+
 enum mi_status blame_rows(const struct mi_reader *reader, enum mi_status status,
                           const struct mi_error *reason, struct mi_error *error) {
     if (error) {

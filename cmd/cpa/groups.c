@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct groups_options groups_options;
 const char usual_groups[] = "ad_network,geo,targeting_strategy,creative_format";
 
 static enum mi_status open_attributes(struct groups *groups, struct mi_error *error) {
@@ -38,8 +39,8 @@ static enum mi_status add_column(struct groups *groups, struct mi_reader *days, 
     return status;
 }
 
-enum mi_status groups_open(struct groups *groups, struct mi_reader *days, const char *pool_by,
-                           const char *attributes, struct mi_error *error) {
+enum mi_status groups_open(struct groups *groups, struct mi_reader *days, struct mi_error *error) {
+    const char *pool_by = groups_options.pool_by, *attributes = groups_options.attributes;
     groups->path = attributes;
     enum mi_status status = attributes ? open_attributes(groups, error) : MI_OK;
     char *rest = NULL, *names = mi_text_copy(mi_text_of(pool_by ? pool_by : usual_groups));

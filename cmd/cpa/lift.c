@@ -28,14 +28,10 @@ static enum mi_status facts_of(struct lift *lift, struct mi_text id, struct lift
                                struct mi_error *error) {
     size_t count = mi_index_size(lift->ids), number;
     bool added;
-    if (count == lift->room) {
-        size_t room = count ? 2 * count : 64;
-        struct lift_facts *larger = realloc(lift->facts, room * sizeof *larger);
-        if (!larger)
-            return no_memory(error);
-        lift->facts = larger;
-        lift->room = room;
-    }
+    struct lift_facts *all = mi_array_room(lift->facts, count, &lift->room, sizeof *all);
+    if (!all)
+        return no_memory(error);
+    lift->facts = all;
     enum mi_status status = mi_index_add(lift->ids, id, &number, &added, error);
     if (status)
         return status;

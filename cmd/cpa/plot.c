@@ -43,24 +43,13 @@ void plot_free(struct plot *plot) {
 
 /* ---- days ---- */
 
-static bool grow(void **array, size_t count, size_t *room, size_t size) {
-    if (count < *room)
-        return true;
-    size_t more = *room < 64 ? 64 : 2 * *room;
-    void *larger = realloc(*array, more * size);
-    if (!larger)
-        return false;
-    *array = larger;
-    *room = more;
-    return true;
-}
-
 /* The number of a campaign, which is made where it is new. */
 static enum mi_status campaign_of(struct plot *plot, struct mi_text id, size_t *number,
                                   struct mi_error *error) {
-    void *campaigns = plot->campaigns;
     bool added;
-    if (!grow(&campaigns, mi_index_size(plot->ids), &plot->campaign_room, sizeof *plot->campaigns))
+    void *campaigns = mi_array_room(plot->campaigns, mi_index_size(plot->ids), &plot->campaign_room,
+                                    sizeof *plot->campaigns);
+    if (!campaigns)
         return no_memory(error);
     plot->campaigns = campaigns;
     enum mi_status status = mi_index_add(plot->ids, id, number, &added, error);
@@ -71,9 +60,9 @@ static enum mi_status campaign_of(struct plot *plot, struct mi_text id, size_t *
 
 enum mi_status plot_add(struct plot *plot, struct mi_text id, int32_t date, double spend, double users,
                         double ltv, double rate, struct mi_error *error) {
-    void *days = plot->days;
     size_t number;
-    if (!grow(&days, plot->day_count, &plot->day_room, sizeof *plot->days))
+    void *days = mi_array_room(plot->days, plot->day_count, &plot->day_room, sizeof *plot->days);
+    if (!days)
         return no_memory(error);
     plot->days = days;
     enum mi_status status = campaign_of(plot, id, &number, error);

@@ -11,12 +11,9 @@
 #include <string.h>
 
 static struct {
-    const char *market, *since, *pool_by, *attributes;
+    const char *market, *since;
     unsigned long before;
-    unsigned duplicates;
 } price_options;
-
-enum { DUPLICATES_ERROR, DUPLICATES_SUM };
 
 const struct option_spec price_table[] = {
     {.name = "since",
@@ -37,25 +34,9 @@ const struct option_spec price_table[] = {
      .target = &price_options.market,
      .argument = "LIST",
      .help = "columns that CPM may depend on, as cpm_index,competition: 5 at most"},
-    {.name = "pool-by",
-     .kind = OPTION_TEXT,
-     .target = &price_options.pool_by,
-     .argument = "LIST",
-     .help = "columns, from the widest group to the narrowest, within which campaigns are\n"
-             "more alike (default ad_network,geo,targeting_strategy,creative_format,\n"
-             "those that are there)"},
-    {.name = "attributes",
-     .kind = OPTION_TEXT,
-     .target = &price_options.attributes,
-     .argument = "FILE",
-     .help = "table by campaign_id with columns for --pool-by that the days lack"},
-    {.name = "duplicates",
-     .kind = OPTION_CHOICE,
-     .target = &price_options.duplicates,
-     .choices = "error|sum",
-     .argument = "WHAT",
-     .help = "two rows of a campaign and date are an error, or are added up",
-     .otherwise = "error"},
+    POOL_BY_OPTION,
+    ATTRIBUTES_OPTION,
+    DUPLICATES_OPTION,
     {.name = NULL},
 };
 
@@ -117,8 +98,7 @@ static enum mi_status open_columns(struct price *p, struct mi_error *error) {
     if (!status && price_options.market)
         status = open_market(p, error);
     if (!status)
-        status =
-            groups_open(&p->groups, p->stream.reader, price_options.pool_by, price_options.attributes, error);
+        status = groups_open(&p->groups, p->stream.reader, error);
     return status;
 }
 
@@ -136,7 +116,7 @@ static enum mi_status open_price(struct price *p, struct mi_error *error) {
         .market_names = (const char *const *)p->market_names,
         .since = p->since,
         .before = (int32_t)price_options.before,
-        .sum_duplicates = price_options.duplicates == DUPLICATES_SUM,
+        .sum_duplicates = groups_options.duplicates == DUPLICATES_SUM,
         .threads = common.threads,
     };
     return status ? status : mi_price_new(&options, &p->price, error);
@@ -375,6 +355,7 @@ static enum mi_status price(struct price *p, struct mi_error *error) {
     for (size_t i = 0; !status && i < mi_price_count(p->price); i++) {
         struct mi_price_row row;
         mi_price_row(p->price, i, &row);
+        fitted_explain(&row.fit, i + 1 == mi_price_count(p->price));
         status = write_row(p, &row, &slots, error);
         if (!status && price_options.since && i + 1 == mi_price_count(p->price))
             say_driver(&row.change);

@@ -16,14 +16,11 @@
 /* ---- verdicts ---- */
 
 struct verdict *verdicts_add(struct verdicts *verdicts) {
-    if (verdicts->count == verdicts->capacity) {
-        size_t capacity = verdicts->capacity > 0 ? 2 * verdicts->capacity : 16;
-        struct verdict *items = realloc(verdicts->items, capacity * sizeof *items);
-        if (!items)
-            return NULL;
-        verdicts->items = items;
-        verdicts->capacity = capacity;
-    }
+    struct verdict *items =
+        mi_array_room(verdicts->items, verdicts->count, &verdicts->capacity, sizeof *items);
+    if (!items)
+        return NULL;
+    verdicts->items = items;
     struct verdict *verdict = &verdicts->items[verdicts->count++];
     *verdict = (struct verdict){0};
     return verdict;
@@ -54,14 +51,10 @@ static enum mi_status count_action(void *context, const struct mi_action *action
         done->count++;
         done->moved += fabs(action->after - action->before);
     }
-    if (done->alert_count == done->capacity) {
-        size_t capacity = done->capacity > 0 ? 2 * done->capacity : 16;
-        int64_t *alerts = realloc(done->alerts, capacity * sizeof *alerts);
-        if (!alerts)
-            return no_memory(error);
-        done->alerts = alerts;
-        done->capacity = capacity;
-    }
+    int64_t *alerts = mi_array_room(done->alerts, done->alert_count, &done->capacity, sizeof *alerts);
+    if (!alerts)
+        return no_memory(error);
+    done->alerts = alerts;
     done->alerts[done->alert_count++] = action->alert;
     return MI_OK;
 }

@@ -10,26 +10,13 @@
 
 #define YEAR_BACK 400 /* days, for the same weeks a year ago and the four before them */
 
-/* Room for one more item; false: no memory. */
-static bool grow(void **items, size_t count, size_t *capacity, size_t size) {
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity > 0 ? 2 * *capacity : 16;
-    void *grown = realloc(*items, more * size);
-    if (!grown)
-        return false;
-    *items = grown;
-    *capacity = more;
-    return true;
-}
-
 /* ---- campaigns ---- */
 
 static enum mi_status add_campaign(void *context, const struct mi_stored_campaign *campaign,
                                    struct mi_error *error) {
     struct watchlist *list = context;
-    void *items = list->items;
-    if (!grow(&items, list->count, &list->capacity, sizeof *list->items))
+    void *items = mi_array_room(list->items, list->count, &list->capacity, sizeof *list->items);
+    if (!items)
         return no_memory(error);
     list->items = items;
     struct watched *watched = &list->items[list->count++];
@@ -71,8 +58,9 @@ static struct mi_monitored_day *day_of(struct watched *watched, int32_t date) {
     }
     if (low < watched->day_count && watched->days[low].date == date)
         return &watched->days[low];
-    void *days = watched->days;
-    if (!grow(&days, watched->day_count, &watched->day_capacity, sizeof *watched->days))
+    void *days =
+        mi_array_room(watched->days, watched->day_count, &watched->day_capacity, sizeof *watched->days);
+    if (!days)
         return NULL;
     watched->days = days;
     memmove(watched->days + low + 1, watched->days + low, (watched->day_count - low) * sizeof *watched->days);
@@ -90,9 +78,10 @@ struct loading {
 /* Outcomes come by date and horizon: of several ages of a cohort the oldest stays. */
 static enum mi_status add_cohort(struct watched *watched, const struct mi_actual *actual,
                                  struct mi_error *error) {
-    void *cohorts = watched->cohorts;
     bool same = watched->cohort_count > 0 && watched->cohorts[watched->cohort_count - 1].date == actual->date;
-    if (!same && !grow(&cohorts, watched->cohort_count, &watched->cohort_capacity, sizeof *watched->cohorts))
+    void *cohorts = mi_array_room(watched->cohorts, watched->cohort_count, &watched->cohort_capacity,
+                                  sizeof *watched->cohorts);
+    if (!cohorts)
         return no_memory(error);
     watched->cohorts = cohorts;
     watched->cohort_count += !same;
@@ -127,10 +116,11 @@ static enum mi_status add_forecast(void *context, const struct mi_stored_predict
     struct loading *loading = context;
     struct forecasts *forecasts = &loading->watched->forecasts[loading->kind];
     const struct mi_prediction *prediction = &stored->prediction;
-    void *items = forecasts->items;
     if (mi_text_equal(prediction->model, mi_text_of(OWN_MODEL)) || !(prediction->value > 0))
         return MI_OK;
-    if (!grow(&items, forecasts->count, &forecasts->capacity, sizeof *forecasts->items))
+    void *items =
+        mi_array_room(forecasts->items, forecasts->count, &forecasts->capacity, sizeof *forecasts->items);
+    if (!items)
         return no_memory(error);
     forecasts->items = items;
     forecasts->items[forecasts->count++] =

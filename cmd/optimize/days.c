@@ -107,11 +107,7 @@ static enum mi_status write_summary(const struct days *d, const double *totals, 
     json_number(&json, "objective_value", d->day_plan.objective);
     json_number(&json, "upper_bound", d->day_plan.upper_bound);
     json_close(&json, '}');
-    enum mi_status status = json_finish(&json, error);
-    if (!status)
-        status = mi_file_write(optimize_options.summary, (struct mi_text){json.data, json.size}, error);
-    json_free(&json);
-    return status;
+    return json_write(&json, optimize_options.summary, error);
 }
 
 static double adstock_or(const struct campaign *campaign, double otherwise) {

@@ -223,11 +223,7 @@ static enum mi_status write_summary(const struct plan *plan, struct point **poin
     }
     json_close(&json, ']');
     json_close(&json, '}');
-    enum mi_status status = json_finish(&json, error);
-    if (!status)
-        status = mi_file_write(optimize_options.summary, (struct mi_text){json.data, json.size}, error);
-    json_free(&json);
-    return status;
+    return json_write(&json, optimize_options.summary, error);
 }
 
 /* Weights over a triangle: `side` steps along each edge, corners (a part almost alone) among them. */

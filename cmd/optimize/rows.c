@@ -193,9 +193,5 @@ enum mi_status summary_write(const struct plan *plan, struct mi_error *error) {
     if (!optimize_options.summary)
         return MI_OK;
     put_summary(plan, &json);
-    enum mi_status status = json_finish(&json, error);
-    if (!status)
-        status = mi_file_write(optimize_options.summary, (struct mi_text){json.data, json.size}, error);
-    json_free(&json);
-    return status;
+    return json_write(&json, optimize_options.summary, error);
 }

@@ -226,14 +226,10 @@ static enum mi_status read_age(struct cohorts *c, size_t row, int32_t install, i
 
 static enum mi_status read_row(struct cohorts *c, size_t row, struct mi_error *error) {
     int32_t install;
-    if (c->day_count == c->capacity) {
-        size_t capacity = c->capacity ? 2 * c->capacity : 1024;
-        struct day *days = realloc(c->days, capacity * sizeof *days);
-        if (!days)
-            return no_memory(error);
-        c->days = days;
-        c->capacity = capacity;
-    }
+    struct day *days = mi_array_room(c->days, c->day_count, &c->capacity, sizeof *days);
+    if (!days)
+        return no_memory(error);
+    c->days = days;
     struct day *day = &c->days[c->day_count];
     *day = (struct day){.row = row};
     enum mi_status status = mi_batch_date(c->batch, row, c->install, MI_FILLED, &install, error);

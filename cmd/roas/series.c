@@ -84,14 +84,10 @@ static enum mi_status name_of(const struct series_set *set, const struct mi_batc
 }
 
 static enum mi_status grow(struct reading *r, struct mi_error *error) {
-    if (r->count < r->capacity)
-        return MI_OK;
-    size_t capacity = r->capacity ? 2 * r->capacity : 1024;
-    struct day *days = realloc(r->days, capacity * sizeof *days);
+    struct day *days = mi_array_room(r->days, r->count, &r->capacity, sizeof *days);
     if (!days)
         return no_memory(error);
     r->days = days;
-    r->capacity = capacity;
     return MI_OK;
 }
 

@@ -71,14 +71,10 @@ static struct day *day_of(struct days *days, int32_t date) {
     }
     if (low < days->count && days->items[low].date == date)
         return &days->items[low];
-    if (days->count == days->capacity) {
-        size_t capacity = days->capacity > 0 ? 2 * days->capacity : 256;
-        struct day *items = realloc(days->items, capacity * sizeof *items);
-        if (!items)
-            return NULL;
-        days->items = items;
-        days->capacity = capacity;
-    }
+    struct day *items = mi_array_room(days->items, days->count, &days->capacity, sizeof *items);
+    if (!items)
+        return NULL;
+    days->items = items;
     memmove(days->items + low + 1, days->items + low, (days->count++ - low) * sizeof *days->items);
     days->items[low].date = date;
     for (size_t i = 0; i < FIELDS; i++)

@@ -5,6 +5,7 @@
 #include <gsl/gsl_errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,6 +40,18 @@ enum mi_status mi_error_set(struct mi_error *error, enum mi_status code, const c
 
 enum mi_status mi_no_memory(struct mi_error *error) {
     return mi_error_set(error, MI_NO_MEMORY, "out of memory");
+}
+
+void *mi_array_room(void *array, size_t count, size_t *room, size_t size) {
+    if (count < *room) {
+        return array;
+    }
+    size_t wanted = *room < 16 ? 16 : *room + *room / 2;
+    void *larger = realloc(array, wanted * size);
+    if (larger != NULL) {
+        *room = wanted;
+    }
+    return larger;
 }
 
 void mi_error_format(const struct mi_error *error, char *out, size_t size) {

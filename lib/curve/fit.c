@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The fit as the public header has it: collects the rows of a portfolio, has them checked and fitted, and
- * says what came out.
+ * The fit as the public header has it: collects the rows of a portfolio and has them checked and fitted.
  */
-#include "curve/fit.h"
 #include "base/memory.h"
+#include "curve/fitted.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,57 +13,19 @@
 #include "base/buffer.h"
 
 #define GROUP_SEPARATOR '\x1f'
-#define FAR_HALF        3.0  /* half saturation over highest spend that is worth a remark */
-#define UNIT_FAR        60.0 /* users per spend over the median's that are beyond belief */
-#define UNIT_CAMPAIGNS  3    /* that a median needs */
-#define LEFTOVER_MUCH   0.1  /* of a campaign's users, in rows with hardly any spend */
-#define POOLED          "*"
 #define FEATURES_ALL    128 /* values of attributes that have a coefficient */
-
-struct mi_curve_fit {
-    struct mi_curve_fit_options options;
-    struct mi_index *ids, *groups, *features;
-    struct portfolio portfolio;
-    size_t day_capacity, campaign_capacity, node_capacity;
-    struct backtest backtest;
-    size_t users_without_spend, summed, moved;
-    double typical_spend; /* median of the campaigns' highest */
-    double typical_least; /* and of their lowest */
-    double typical_level; /* median of their log users per spend */
-    double users;         /* of all campaigns */
-    int32_t asof;         /* of the delay */
-    size_t delay_count, too_young;
-    double delay[MI_CURVE_DELAY_AGES]; /* shares known, by age in days */
-    double adstock;                    /* rate; NaN: to be estimated */
-    bool adstock_estimated;
-};
 
 const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
     static const char *const names[] = {"own", "shrunk", "portfolio"};
     return names[status];
 }
 
-/* Makes room for one more element; false: no memory. */
-static bool grow(void **array, size_t count, size_t *capacity, size_t size) {
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity < 64 ? 64 : *capacity + *capacity / 2;
-    void *larger = realloc(*array, wanted * size);
-    if (!larger)
-        return false;
-    *array = larger;
-    *capacity = wanted;
-    return true;
-}
-
 /* Room for one more node: before its text is numbered, so that numbers stay in step. */
 static bool grow_nodes(struct mi_curve_fit *fit) {
     struct prior *prior = &fit->portfolio.prior;
-    void *nodes = prior->nodes;
-    if (!grow(&nodes, prior->node_count, &fit->node_capacity, sizeof *prior->nodes))
-        return false;
-    prior->nodes = nodes;
-    return true;
+    void *nodes = mi_array_room(prior->nodes, prior->node_count, &fit->node_capacity, sizeof *prior->nodes);
+    prior->nodes = nodes ? nodes : prior->nodes;
+    return nodes;
 }
 
 static void add_node(struct mi_curve_fit *fit, size_t parent) {
@@ -129,14 +90,13 @@ static enum mi_status check_row(const struct mi_curve_fit *fit, struct mi_text i
 /* Room for one more day and one more campaign. */
 static bool grow_rows(struct mi_curve_fit *fit) {
     struct portfolio *portfolio = &fit->portfolio;
-    void *days = portfolio->days, *campaigns = portfolio->campaigns;
-    if (!grow(&days, portfolio->day_count, &fit->day_capacity, sizeof *portfolio->days))
-        return false;
-    portfolio->days = days;
-    if (!grow(&campaigns, portfolio->campaign_count, &fit->campaign_capacity, sizeof *portfolio->campaigns))
-        return false;
-    portfolio->campaigns = campaigns;
-    return true;
+    void *days =
+        mi_array_room(portfolio->days, portfolio->day_count, &fit->day_capacity, sizeof *portfolio->days);
+    portfolio->days = days ? days : portfolio->days;
+    void *campaigns = mi_array_room(portfolio->campaigns, portfolio->campaign_count, &fit->campaign_capacity,
+                                    sizeof *portfolio->campaigns);
+    portfolio->campaigns = campaigns ? campaigns : portfolio->campaigns;
+    return days && campaigns;
 }
 
 enum mi_status mi_curve_fit_add(struct mi_curve_fit *fit, struct mi_text campaign_id, int32_t date,
@@ -405,149 +365,6 @@ static enum mi_status choose_family(struct mi_curve_fit *fit, struct mi_error *e
     return status;
 }
 
-static const char *obstacle_name(enum obstacle obstacle, bool dated) {
-    switch (obstacle) {
-    case OBSTACLE_NO_SPEND:
-        return "never spent";
-    case OBSTACLE_NO_USERS:
-        return "no conversions";
-    case OBSTACLE_ONE_ROW:
-        return dated ? "one day" : "one row";
-    case OBSTACLE_CONSTANT_SPEND:
-        return "constant spend";
-    default:
-        return "";
-    }
-}
-
-static void say_fallbacks(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    size_t counts[OBSTACLE_COUNT] = {0}, failed = 0, all = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        const struct campaign *campaign = &portfolio->campaigns[i];
-        if (campaign->is_new)
-            continue;
-        counts[campaign->obstacle] += campaign->obstacle != OBSTACLE_NONE;
-        failed += campaign->obstacle == OBSTACLE_NONE && campaign->failed;
-        all += !campaign_has_shape(campaign);
-    }
-    if (all == 0)
-        return;
-    char reasons[256] = "";
-    size_t used = 0;
-    for (int i = 1; i <= OBSTACLE_COUNT; i++) {
-        size_t count = i < OBSTACLE_COUNT ? counts[i] : failed;
-        const char *name =
-            i < OBSTACLE_COUNT ? obstacle_name((enum obstacle)i, portfolio->dated) : "no convergence";
-        if (count > 0)
-            used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s %zu", used ? ", " : "",
-                                     name, count);
-    }
-    mi_notes_say(notes, "%zu of %zu campaigns take the portfolio's shape: %s", all, portfolio->campaign_count,
-                 reasons);
-}
-
-static const char *rows(size_t count) {
-    return count == 1 ? "row" : "rows";
-}
-
-/* A parameter that the fit was not let go beyond. */
-static bool on_bound(const struct campaign *campaign) {
-    bool held = false;
-    for (size_t k = 0; k < PARAMETERS && campaign->count > 0; k++)
-        held = held || fabs(campaign->parameter[k]) >= LOG_MOST;
-    return held;
-}
-
-/* How many times the portfolio's median a campaign's users per spend are, where that is beyond belief: a
- * spend in another unit or currency. NaN else. */
-static double unit_of(const struct mi_curve_fit *fit, const struct campaign *campaign) {
-    double ratio = exp(campaign->mean[0] - fit->typical_level);
-    bool judged =
-        campaign->count > 0 && campaign->users > 0 && fit->portfolio.campaign_count >= UNIT_CAMPAIGNS;
-    return judged && (ratio > UNIT_FAR || ratio < 1 / UNIT_FAR) ? ratio : NAN;
-}
-
-/* A campaign's name, for a message. */
-static struct mi_text name_of(const struct mi_curve_fit *fit, size_t campaign) {
-    struct mi_text id = mi_index_text(fit->ids, campaign);
-    id.size = id.size > 100 ? 100 : id.size;
-    return id;
-}
-
-static void say_units(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    size_t found = 0, first = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        if (isnan(unit_of(fit, &portfolio->campaigns[i])))
-            continue;
-        first = found++ ? first : i;
-    }
-    struct mi_text id = name_of(fit, first);
-    if (found > 0)
-        mi_notes_say(
-            notes, "campaign '%.*s' has %.3g times the portfolio's users per spend: another unit of spend?%s",
-            (int)id.size, id.data, unit_of(fit, &portfolio->campaigns[first]),
-            found > 1 ? " (others too: see note)" : "");
-}
-
-static void say_moved(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    size_t first = 0;
-    if (fit->moved == 0)
-        return;
-    while (!fit->portfolio.campaigns[first].moved)
-        first++;
-    struct mi_text id = name_of(fit, first);
-    mi_notes_say(notes, "campaign '%.*s' changes its group (network, geo, ...): the last row's holds%s",
-                 (int)id.size, id.data, fit->moved > 1 ? " (others too: see note)" : "");
-}
-
-static void say_leftovers(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    size_t first = portfolio->campaign_count;
-    if (portfolio->leftovers == 0)
-        return;
-    mi_notes_say(notes, "spend below a thousandth of the campaign's highest in %zu %s: left out",
-                 portfolio->leftovers, rows(portfolio->leftovers));
-    for (size_t i = portfolio->campaign_count; i-- > 0;)
-        if (portfolio->campaigns[i].leftover_users > LEFTOVER_MUCH * portfolio->campaigns[i].users)
-            first = i;
-    struct mi_text id = first < portfolio->campaign_count ? name_of(fit, first) : mi_text_of("");
-    if (id.size > 0)
-        mi_notes_say(notes,
-                     "campaign '%.*s' has %.6g conversions in such rows: does the unit of its spend change?",
-                     (int)id.size, id.data, portfolio->campaigns[first].leftover_users);
-}
-
-static void say_bounds(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    size_t count = 0;
-    for (size_t i = 0; i < fit->portfolio.campaign_count; i++)
-        count += on_bound(&fit->portfolio.campaigns[i]);
-    if (count > 0)
-        mi_notes_say(notes, "%zu fit%s on a bound: see note", count, count == 1 ? " is" : "s are");
-}
-
-static void say_notes(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    if (!fit->portfolio.dated)
-        mi_notes_say(notes, "no dates: each row is one period, no weekday effects");
-    if (fit->summed > 0)
-        mi_notes_say(notes, "%zu %s added to another of the same campaign and date", fit->summed,
-                     rows(fit->summed));
-    if (fit->users_without_spend > 0)
-        mi_notes_say(notes, "conversions without spend in %zu %s: left out", fit->users_without_spend,
-                     rows(fit->users_without_spend));
-    say_moved(fit, notes);
-    say_leftovers(fit, notes);
-    if (fit->too_young > 0)
-        mi_notes_say(notes, "%zu %s of which hardly any conversions can be known yet: left out",
-                     fit->too_young, rows(fit->too_young));
-    if (fit->adstock_estimated)
-        mi_notes_say(notes, "carry-over of spend to the next day: %.2f, estimated", fit->adstock);
-    say_fallbacks(fit, notes);
-    say_units(fit, notes);
-    say_bounds(fit, notes);
-}
-
 enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes *notes,
                                 struct mi_error *error) {
     struct portfolio *portfolio = &fit->portfolio;
@@ -579,144 +396,6 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
     fit->users = 0;
     for (size_t i = 0; i < portfolio->campaign_count; i++)
         fit->users += portfolio->campaigns[i].users;
-    say_notes(fit, notes);
+    fit_say(fit, notes);
     return MI_OK;
-}
-
-/* ---- results ---- */
-
-size_t mi_curve_fit_count(const struct mi_curve_fit *fit) {
-    return fit->portfolio.campaign_count ? fit->portfolio.campaign_count + 1 : 0;
-}
-
-/* A campaign that nothing is known of but its attributes: the prior, at the highest spend that these lead to
- * expect. In the covariance the log parameters share what is not known of that spend. */
-static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *campaign,
-                         struct mi_curve_fit_row *row) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    double covariance[PARAMETERS][PARAMETERS], centre[PARAMETERS];
-    fit_prior_centre(portfolio, campaign, centre);
-    fit_prior_spread(portfolio, centre, covariance);
-    covariance[0][0] += fit->users > 0 ? 0 : 1 / 0.5;
-    double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
-    row->covariance_count =
-        fit_family_curve(portfolio->family, centre, covariance, spend, &row->curve, row->covariance);
-    double left = portfolio->attributes.left[PARAMETERS];
-    if (portfolio->family->family != MI_CURVE_POWER) { /* scale and half go with the spend */
-        row->covariance[0] = fit_round(row->covariance[0] + left);
-        row->covariance[1] = fit_round(row->covariance[1] + left);
-        row->covariance[2] = fit_round(row->covariance[2] + left);
-    }
-    row->spend_min = row->spend_max = NAN;
-    row->dispersion = fit_round(portfolio->noise.dispersion);
-    row->status = MI_CURVE_FIT_PORTFOLIO;
-}
-
-static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row *row) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    const struct campaign nobody = {0};
-    fill_unknown(fit, &nobody, row);
-    double absolute = 0, users = 0;
-    row->campaign_id = mi_text_of(POOLED);
-    row->spend_min = fit_round(fit->typical_least); /* others' spends tell nothing of this campaign's */
-    row->spend_max = fit_round(fit->typical_spend);
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        const struct campaign *campaign = &portfolio->campaigns[i];
-        row->n += campaign->count;
-        row->n_outliers += campaign->n_outliers;
-        absolute += campaign->absolute_error;
-        users += campaign->users;
-        row->asof = campaign->newest > row->asof ? campaign->newest : row->asof;
-    }
-    row->error = users > 0 ? fit_round(absolute / users) : NAN;
-    const struct backtest *backtest = &fit->backtest;
-    if (backtest->done)
-        snprintf(row->note, sizeof row->note, "backtest error: %s %.4f; %s %.4f; %s %.4f; bands times %.2f",
-                 mi_curve_family_name(backtest->family[0]->family), backtest->error[0],
-                 mi_curve_family_name(backtest->family[1]->family), backtest->error[1],
-                 mi_curve_family_name(backtest->family[2]->family), backtest->error[2], backtest->scale);
-}
-
-static double aicc_of(const struct portfolio *portfolio, const struct campaign *campaign) {
-    double n = (double)campaign->count;
-    double k = 1 + (double)portfolio->family->shapes + (portfolio->weekdays.used ? WEEKDAYS - 1 : 0);
-    if (!(n > k + 1) || !campaign_has_shape(campaign))
-        return NAN;
-    return fit_round(-2 * campaign->log_likelihood + 2 * k + 2 * k * (k + 1) / (n - k - 1));
-}
-
-static void remark(const struct mi_curve_fit *fit, const struct campaign *campaign,
-                   struct mi_curve_fit_row *row) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    double half = exp(campaign->parameter[1]);
-    if (campaign->is_new)
-        snprintf(row->note, sizeof row->note, "new: from its attributes");
-    else if (campaign->obstacle != OBSTACLE_NONE)
-        snprintf(row->note, sizeof row->note, "%s", obstacle_name(campaign->obstacle, portfolio->dated));
-    else if (campaign->failed)
-        snprintf(row->note, sizeof row->note, "no convergence");
-    else if (on_bound(campaign))
-        snprintf(row->note, sizeof row->note,
-                 "on a bound: users per spend or a shape beyond what can be fitted");
-    else if (!isnan(unit_of(fit, campaign)))
-        snprintf(row->note, sizeof row->note,
-                 "%.3g times the portfolio's users per spend: another unit of spend?",
-                 unit_of(fit, campaign));
-    else if (half > FAR_HALF && portfolio->family->family != MI_CURVE_POWER)
-        snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
-    else if (campaign->moved)
-        snprintf(row->note, sizeof row->note, "its group changes: the last row's holds");
-}
-
-/* Variance of a log level that has nothing to lean on but its own counts: of a campaign that stands apart, or
- * where nobody had a user. Half a user is assumed, and of a Poisson count the log has variance 1 / count. */
-static double counting_variance(const struct mi_curve_fit *fit, const struct campaign *campaign) {
-    bool alone = campaign->apart || !(fit->users > 0);
-    return alone ? 1 / (campaign->users + 0.5) : 0;
-}
-
-/* As wide as the backtest says. */
-static void scaled_covariance(const struct mi_curve_fit *fit, const struct campaign *campaign,
-                              double covariance[PARAMETERS][PARAMETERS]) {
-    double scale = fit->backtest.done ? fit->backtest.scale : 1;
-    for (size_t i = 0; i < PARAMETERS; i++)
-        for (size_t j = 0; j < PARAMETERS; j++)
-            covariance[i][j] = scale * scale * campaign->curve_covariance[i][j];
-    covariance[0][0] += counting_variance(fit, campaign);
-}
-
-void mi_curve_fit_row(const struct mi_curve_fit *fit, size_t number, struct mi_curve_fit_row *row) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    *row = (struct mi_curve_fit_row){
-        .asof = MI_DATE_MISSING, .error = NAN, .aicc = NAN, .adstock = fit_round(fit->adstock)};
-    if (number == portfolio->campaign_count) {
-        fill_pooled(fit, row);
-        return;
-    }
-    const struct campaign *campaign = &portfolio->campaigns[number];
-    row->campaign_id = mi_index_text(fit->ids, number);
-    row->n = campaign->count;
-    if (campaign->count == 0) {
-        fill_unknown(fit, campaign, row);
-        remark(fit, campaign, row);
-        return;
-    }
-    double covariance[PARAMETERS][PARAMETERS];
-    scaled_covariance(fit, campaign, covariance);
-    row->covariance_count = fit_family_curve(portfolio->family, campaign->parameter, covariance,
-                                             campaign->spend_max, &row->curve, row->covariance);
-    row->spend_min = campaign->spend_min;
-    row->spend_max = campaign->spend_max;
-    row->dispersion = fit_round(campaign->dispersion);
-    row->asof = campaign->newest;
-    row->n_outliers = campaign->n_outliers;
-    row->error = campaign->users > 0 ? fit_round(campaign->absolute_error / campaign->users) : NAN;
-    row->aicc = aicc_of(portfolio, campaign);
-    row->weight_level = fit_round(fit_prior_weight(portfolio, campaign, 0));
-    row->weight_shape =
-        campaign_has_shape(campaign) ? fit_round(fit_prior_weight(portfolio, campaign, 1)) : 0;
-    row->status = !campaign_has_shape(campaign) ? MI_CURVE_FIT_PORTFOLIO
-                  : row->weight_shape < 0.5     ? MI_CURVE_FIT_SHRUNK
-                                                : MI_CURVE_FIT_OWN;
-    remark(fit, campaign, row);
 }

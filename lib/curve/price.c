@@ -53,18 +53,6 @@ void mi_price_free(struct mi_price *price) {
 
 /* ---- collecting ---- */
 
-static bool grow(void **array, size_t count, size_t *room, size_t size) {
-    if (count < *room)
-        return true;
-    size_t more = *room < 64 ? 64 : 2 * *room;
-    void *larger = realloc(*array, more * size);
-    if (!larger)
-        return false;
-    *array = larger;
-    *room = more;
-    return true;
-}
-
 static bool is_amount(double value) {
     return value >= 0 && value <= MI_MONEY_LIMIT;
 }
@@ -92,18 +80,18 @@ static enum mi_status check_day(const struct mi_price *price, struct mi_text id,
 
 enum mi_status mi_price_add(struct mi_price *price, struct mi_text campaign_id,
                             const struct mi_price_day *day, struct mi_error *error) {
-    void *days = price->days, *campaigns = price->campaigns;
     size_t number;
     bool added;
     enum mi_status status = check_day(price, campaign_id, day, error);
     if (status != MI_OK)
         return status;
-    if (!grow(&days, price->day_count, &price->day_room, sizeof *price->days))
+    void *days = mi_array_room(price->days, price->day_count, &price->day_room, sizeof *price->days);
+    price->days = days ? days : price->days;
+    void *campaigns = mi_array_room(price->campaigns, price->campaign_count, &price->campaign_room,
+                                    sizeof *price->campaigns);
+    price->campaigns = campaigns ? campaigns : price->campaigns;
+    if (!days || !campaigns)
         return mi_no_memory(error);
-    price->days = days;
-    if (!grow(&campaigns, price->campaign_count, &price->campaign_room, sizeof *price->campaigns))
-        return mi_no_memory(error);
-    price->campaigns = campaigns;
     status = mi_index_add(price->ids, campaign_id, &number, &added, error);
     /* both fits know the campaigns from the start, so that their numbers are the same */
     if (status == MI_OK && added)
@@ -365,7 +353,8 @@ static enum mi_status add_to_curves(struct mi_price *price, const struct price_d
     return status;
 }
 
-static enum mi_status fit_curves(struct mi_price *price, struct mi_error *error) {
+static enum mi_status fit_curves(struct mi_price *price, const struct mi_notes *notes,
+                                 struct mi_error *error) {
     enum mi_status status = MI_OK;
     double carried = 0;
     for (size_t i = 0; i < price->day_count && status == MI_OK; i++) {
@@ -375,7 +364,7 @@ static enum mi_status fit_curves(struct mi_price *price, struct mi_error *error)
     }
     if (status == MI_OK && any_funnel(price))
         status = mi_curve_fit_run(price->impressions, NULL, error);
-    return status == MI_OK ? mi_curve_fit_run(price->conversions, NULL, error) : status;
+    return status == MI_OK ? mi_curve_fit_run(price->conversions, notes, error) : status;
 }
 
 /* The impressions that the fitted curve and the market lead to expect of every day. */
@@ -403,8 +392,6 @@ static void say(const struct mi_price *price, const struct mi_notes *notes) {
     size_t without = 0;
     for (size_t c = 0; c < price->campaign_count; c++)
         without += !price->campaigns[c].funnel;
-    if (!price->dated)
-        mi_notes_say(notes, "no dates: each row is one period, no trends and weekdays");
     if (price->summed > 0)
         mi_notes_say(notes, "%zu row%s added to another of the same campaign and date", price->summed,
                      plural(price->summed));
@@ -441,7 +428,7 @@ enum mi_status mi_price_run(struct mi_price *price, const struct mi_notes *notes
     if (status == MI_OK)
         status = fit_stage(price, CONVERTED, &price->converted, error);
     if (status == MI_OK)
-        status = fit_curves(price, error);
+        status = fit_curves(price, notes, error);
     if (status == MI_OK)
         expect_impressions(price);
     return status;

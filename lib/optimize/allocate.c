@@ -13,6 +13,7 @@
 #include "optimize/limits.h"
 #include "optimize/local.h"
 #include "optimize/objective.h"
+#include "optimize/ordered.h"
 #include "optimize/ties.h"
 
 #define GAP              1e-6 /* relative: nothing left to gain */
@@ -314,7 +315,7 @@ static enum mi_status finish(struct run *run) {
     enum mi_status status = run->limited ? MI_OK : round_off(run);
     if (status)
         return status;
-    if (run->problem->limit_count == 0 && ties_settle(run->problem, allocation->spend))
+    if (ties_settle(run->problem, allocation->spend))
         return mi_no_memory(run->error);
     if (run->limited || run->problem->step > 0)
         allocation->total = total_of(run);
@@ -390,17 +391,23 @@ static enum mi_status allocate(struct run *run) {
 enum mi_status mi_allocate(const struct mi_allocation_problem *problem, struct mi_allocation *allocation,
                            struct mi_error *error) {
     struct mi_allocation made = {.count = problem->count, .upper_bound = NAN, .price = NAN};
-    struct run run = {.problem = problem, .allocation = &made, .error = error};
+    struct ordered ordered = {.place = NULL};
+    struct run run = {.problem = &ordered.problem, .allocation = &made, .error = error};
     enum mi_status status = objective_check(problem, error);
+    if (!status && ordered_new(&ordered, problem))
+        status = mi_no_memory(error);
     if (!status)
-        status = limits_new(&run.limits, problem, error);
+        status = limits_new(&run.limits, run.problem, error);
     if (!status)
         status = allocate(&run);
+    if (!status && ordered_restore(&ordered, &made))
+        status = mi_no_memory(error);
     free(run.terms);
     free(run.trial);
     free(run.row_prices);
     rows_free(&run.rows);
     limits_free(&run.limits);
+    ordered_free(&ordered);
     if (status)
         mi_allocation_clear(&made);
     else

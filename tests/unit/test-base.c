@@ -151,10 +151,31 @@ static void index_takes_any_bytes(void **unused) {
     mi_index_free(index);
 }
 
+/* What is in an array stays as it grows, and what has room is not moved. */
+static void arrays_grow(void **state) {
+    (void)state;
+    size_t *numbers = NULL, room = 0, moved = 0;
+    for (size_t count = 0; count < 1000; count++) {
+        size_t before = room;
+        size_t *larger = mi_array_room(numbers, count, &room, sizeof *larger);
+        assert_non_null(larger);
+        assert_true(room > count);
+        assert_true(count >= before || (larger == numbers && room == before));
+        moved += room != before;
+        numbers = larger;
+        numbers[count] = count;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(numbers[i], i);
+    assert_true(moved < 20); /* so that n elements cost n moves, not n squared */
+    free(numbers);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_compares_versions),
         cmocka_unit_test(errors_say_the_place),
+        cmocka_unit_test(arrays_grow),
         cmocka_unit_test(errors_are_printable),
         cmocka_unit_test(notes_reach_who_listens),
         cmocka_unit_test(texts),
