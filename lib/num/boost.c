@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Gradient-boosted trees by the XGBoost C API.
+ * Gradient-boosted trees by the XGBoost C API. The library takes 15 ms to load: that is done when trees are
+ * first needed, so that programs start without it.
  */
 #include "num/boost.h"
 #include "base/memory.h"
 #include "num/trees.h"
 
+#include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +15,35 @@
 #include <string.h>
 
 #include <xgboost/c_api.h>
+
+#define LIBRARY "libxgboost.so.0"
+
+#define FUNCTIONS(X)                                                                                         \
+    X(XGBGetLastError)                                                                                       \
+    X(XGBRegisterLogCallback)                                                                                \
+    X(XGBoosterBoostOneIter)                                                                                 \
+    X(XGBoosterBoostedRounds)                                                                                \
+    X(XGBoosterCreate)                                                                                       \
+    X(XGBoosterEvalOneIter)                                                                                  \
+    X(XGBoosterFree)                                                                                         \
+    X(XGBoosterLoadModelFromBuffer)                                                                          \
+    X(XGBoosterPredictFromDMatrix)                                                                           \
+    X(XGBoosterSaveModelToBuffer)                                                                            \
+    X(XGBoosterSetParam)                                                                                     \
+    X(XGBoosterSetStrFeatureInfo)                                                                            \
+    X(XGBoosterSlice)                                                                                        \
+    X(XGBoosterUpdateOneIter)                                                                                \
+    X(XGDMatrixCreateFromMat_omp)                                                                            \
+    X(XGDMatrixFree)                                                                                         \
+    X(XGDMatrixSetFloatInfo)
+
+/* The functions of the library under their own names. */
+static struct {
+#define X(name) __typeof__(&name) name;
+    FUNCTIONS(X)
+#undef X
+} xgboost;
+static bool loaded;
 
 /* Trained, or read; what the other stands for is made when it is needed. */
 struct mi_boost {
@@ -29,19 +60,38 @@ static void drop_line(const char *text) {
     (void)text;
 }
 
-/* The log would go to stdout. At first use, not in mi_init(): programs without trees do not load XGBoost. */
-static void silence(void) {
-    XGBRegisterLogCallback(drop_line);
+/* Copies an address: ISO C has no conversion between pointers to objects and to functions. */
+static bool find(void *library, const char *name, void *function, size_t size) {
+    void *address = dlsym(library, name);
+    memcpy(function, &address, size);
+    return address != NULL;
 }
 
-static void start(void) {
+static void load(void) {
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        return;
+    }
+    loaded = true;
+#define X(name) loaded = find(library, #name, &xgboost.name, sizeof xgboost.name) && loaded;
+    FUNCTIONS(X)
+#undef X
+    if (loaded) {
+        xgboost.XGBRegisterLogCallback(drop_line); /* the log would go to stdout */
+    }
+}
+
+/* Before all else; of a booster that has a handle it was called. */
+static enum mi_status start(struct mi_error *error) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, silence);
+    pthread_once(&once, load);
+    return loaded ? MI_OK
+                  : mi_error_set(error, MI_NUMERIC, "boosted trees need " LIBRARY ", which cannot be loaded");
 }
 
 /* XGBoost's message: the first line without the time and place before it; the rest is a stack trace. */
 static enum mi_status fault(enum mi_status code, struct mi_error *error) {
-    const char *text = XGBGetLastError();
+    const char *text = xgboost.XGBGetLastError();
     const char *message = strstr(text, ": ");
     while (message != NULL && strchr(text, '\n') != NULL && message > strchr(text, '\n')) {
         message = NULL;
@@ -82,16 +132,17 @@ static enum mi_status make_matrix(const struct mi_boost_data *data, unsigned thr
     if (status != MI_OK) {
         return status;
     }
-    if (XGDMatrixCreateFromMat_omp(data->values, data->rows, data->columns, NAN, matrix, (int)threads) != 0) {
+    if (xgboost.XGDMatrixCreateFromMat_omp(data->values, data->rows, data->columns, NAN, matrix,
+                                           (int)threads) != 0) {
         *matrix = NULL;
         return fault(MI_NUMERIC, error);
     }
-    bool good = XGDMatrixSetFloatInfo(*matrix, "label", data->labels, data->rows) == 0;
+    bool good = xgboost.XGDMatrixSetFloatInfo(*matrix, "label", data->labels, data->rows) == 0;
     if (good && data->weights != NULL) {
-        good = XGDMatrixSetFloatInfo(*matrix, "weight", data->weights, data->rows) == 0;
+        good = xgboost.XGDMatrixSetFloatInfo(*matrix, "weight", data->weights, data->rows) == 0;
     }
     if (good && data->margins != NULL) {
-        good = XGDMatrixSetFloatInfo(*matrix, "base_margin", data->margins, data->rows) == 0;
+        good = xgboost.XGDMatrixSetFloatInfo(*matrix, "base_margin", data->margins, data->rows) == 0;
     }
     return good ? MI_OK : fault(MI_NUMERIC, error);
 }
@@ -123,7 +174,7 @@ struct training {
 };
 
 static bool set(BoosterHandle handle, const char *name, const char *value) {
-    return XGBoosterSetParam(handle, name, value) == 0;
+    return xgboost.XGBoosterSetParam(handle, name, value) == 0;
 }
 
 static bool set_number(BoosterHandle handle, const char *name, double value) {
@@ -165,7 +216,7 @@ static enum mi_status set_names(const struct training *training, struct mi_error
         return mi_no_memory(error);
     }
     memcpy(names, data->names, data->columns * sizeof *names);
-    int failed = XGBoosterSetStrFeatureInfo(training->handle, "feature_name", names, data->columns);
+    int failed = xgboost.XGBoosterSetStrFeatureInfo(training->handle, "feature_name", names, data->columns);
     free(names);
     return failed ? fault(MI_BAD_ARGUMENT, error) : MI_OK;
 }
@@ -180,7 +231,7 @@ static enum mi_status matrix_predictions(BoosterHandle handle, DMatrixHandle mat
              margin ? 1 : 0, training ? "true" : "false");
     const bst_ulong *shape;
     bst_ulong dimensions;
-    return XGBoosterPredictFromDMatrix(handle, matrix, config, &shape, &dimensions, predictions) == 0
+    return xgboost.XGBoosterPredictFromDMatrix(handle, matrix, config, &shape, &dimensions, predictions) == 0
                ? MI_OK
                : fault(MI_NUMERIC, error);
 }
@@ -188,7 +239,8 @@ static enum mi_status matrix_predictions(BoosterHandle handle, DMatrixHandle mat
 static enum mi_status boost_once(struct training *training, struct mi_error *error) {
     const struct mi_boost_options *how = training->options;
     if (how->gradient == NULL) {
-        int failed = XGBoosterUpdateOneIter(training->handle, (int)training->round, training->matrices[0]);
+        int failed =
+            xgboost.XGBoosterUpdateOneIter(training->handle, (int)training->round, training->matrices[0]);
         return failed ? fault(MI_BAD_ARGUMENT, error) : MI_OK;
     }
     const float *margin;
@@ -198,8 +250,8 @@ static enum mi_status boost_once(struct training *training, struct mi_error *err
         return status;
     }
     how->gradient(how->context, training->data, margin, training->first, training->second);
-    int failed = XGBoosterBoostOneIter(training->handle, training->matrices[0], training->first,
-                                       training->second, training->data->rows);
+    int failed = xgboost.XGBoosterBoostOneIter(training->handle, training->matrices[0], training->first,
+                                               training->second, training->data->rows);
     return failed ? fault(MI_NUMERIC, error) : MI_OK;
 }
 
@@ -218,7 +270,7 @@ static enum mi_status validate(const struct training *training, double *loss, st
         return status;
     }
     const char *name = "v", *text;
-    if (XGBoosterEvalOneIter(training->handle, (int)training->round, &matrix, &name, 1, &text) != 0) {
+    if (xgboost.XGBoosterEvalOneIter(training->handle, (int)training->round, &matrix, &name, 1, &text) != 0) {
         return fault(MI_NUMERIC, error);
     }
     const char *value = strrchr(text, ':'); /* "[12]\tv-rmse:0.123" */
@@ -262,10 +314,10 @@ static enum mi_status keep_best(struct training *training, struct mi_error *erro
         return MI_OK;
     }
     BoosterHandle best;
-    if (XGBoosterSlice(training->handle, 0, (int)training->best_round, 1, &best) != 0) {
+    if (xgboost.XGBoosterSlice(training->handle, 0, (int)training->best_round, 1, &best) != 0) {
         return fault(MI_NUMERIC, error);
     }
-    XGBoosterFree(training->handle);
+    xgboost.XGBoosterFree(training->handle);
     training->handle = best;
     return set_names(training, error);
 }
@@ -288,7 +340,7 @@ static enum mi_status train(struct training *training, struct mi_error *error) {
         }
     }
     size_t count = training->validation != NULL ? 2 : 1;
-    if (XGBoosterCreate(training->matrices, count, &training->handle) != 0) {
+    if (xgboost.XGBoosterCreate(training->matrices, count, &training->handle) != 0) {
         training->handle = NULL;
         return fault(MI_NUMERIC, error);
     }
@@ -305,7 +357,7 @@ static enum mi_status train(struct training *training, struct mi_error *error) {
 static void free_matrices(struct training *training) {
     for (size_t i = 0; i < 2; i++) {
         if (training->matrices[i] != NULL) {
-            XGDMatrixFree(training->matrices[i]);
+            xgboost.XGDMatrixFree(training->matrices[i]);
         }
     }
     free(training->first);
@@ -315,7 +367,7 @@ static void free_matrices(struct training *training) {
 static enum mi_status wrap(BoosterHandle handle, size_t columns, struct mi_boost **boost,
                            struct mi_error *error) {
     int rounds;
-    if (XGBoosterBoostedRounds(handle, &rounds) != 0) {
+    if (xgboost.XGBoosterBoostedRounds(handle, &rounds) != 0) {
         return fault(MI_NUMERIC, error);
     }
     *boost = malloc(sizeof **boost);
@@ -329,15 +381,17 @@ static enum mi_status wrap(BoosterHandle handle, size_t columns, struct mi_boost
 enum mi_status mi_boost_train(const struct mi_boost_data *data, const struct mi_boost_data *validation,
                               const struct mi_boost_options *options, struct mi_boost **boost,
                               struct mi_error *error) {
-    start();
     struct training training = {.data = data, .validation = validation, .options = options};
-    enum mi_status status = train(&training, error);
+    enum mi_status status = start(error);
+    if (status == MI_OK) {
+        status = train(&training, error);
+    }
     free_matrices(&training);
     if (status == MI_OK) {
         status = wrap(training.handle, data->columns, boost, error);
     }
     if (status != MI_OK && training.handle != NULL) {
-        XGBoosterFree(training.handle);
+        xgboost.XGBoosterFree(training.handle);
     }
     return status;
 }
@@ -345,7 +399,7 @@ enum mi_status mi_boost_train(const struct mi_boost_data *data, const struct mi_
 void mi_boost_free(struct mi_boost *boost) {
     if (boost != NULL) {
         if (boost->handle != NULL) {
-            XGBoosterFree(boost->handle);
+            xgboost.XGBoosterFree(boost->handle);
         }
         mi_trees_free(boost->trees);
         json_decref(boost->json);
@@ -382,20 +436,22 @@ static enum mi_status need_handle(struct mi_boost *boost, struct mi_error *error
     if (boost->handle != NULL) {
         return MI_OK;
     }
+    enum mi_status status = start(error);
+    if (status != MI_OK) {
+        return status;
+    }
     char *text = json_dumps(boost->json, JSON_COMPACT | JSON_REAL_PRECISION(9)); /* all numbers are floats */
     if (text == NULL) {
         return mi_no_memory(error);
     }
-    start();
     BoosterHandle handle;
-    enum mi_status status = MI_OK;
-    if (XGBoosterCreate(NULL, 0, &handle) != 0) {
+    if (xgboost.XGBoosterCreate(NULL, 0, &handle) != 0) {
         status = fault(MI_NUMERIC, error);
     } else if (!set(handle, "verbosity", "0") || !set(handle, "nthread", "1") ||
-               XGBoosterLoadModelFromBuffer(handle, text, strlen(text)) != 0 ||
+               xgboost.XGBoosterLoadModelFromBuffer(handle, text, strlen(text)) != 0 ||
                !set(handle, "nthread", "1")) {
         status = fault(MI_BAD_INPUT, error);
-        XGBoosterFree(handle);
+        xgboost.XGBoosterFree(handle);
     } else {
         boost->handle = handle;
     }
@@ -442,17 +498,18 @@ enum mi_status mi_boost_contributions(struct mi_boost *boost, const float *value
     if (status != MI_OK) {
         return status;
     }
-    if (XGDMatrixCreateFromMat_omp(values, rows, boost->columns, NAN, &matrix, 1) != 0) {
+    if (xgboost.XGDMatrixCreateFromMat_omp(values, rows, boost->columns, NAN, &matrix, 1) != 0) {
         return fault(MI_NUMERIC, error);
     }
-    if (XGBoosterPredictFromDMatrix(boost->handle, matrix, config, &shape, &dimensions, &result) != 0) {
+    if (xgboost.XGBoosterPredictFromDMatrix(boost->handle, matrix, config, &shape, &dimensions, &result) !=
+        0) {
         status = fault(MI_NUMERIC, error);
     } else if (dimensions != 2 || shape[0] != rows || shape[1] != boost->columns + 1) {
         status = mi_error_set(error, MI_NUMERIC, "XGBoost: contributions of another shape");
     } else {
         memcpy(out, result, rows * (boost->columns + 1) * sizeof *out);
     }
-    XGDMatrixFree(matrix);
+    xgboost.XGDMatrixFree(matrix);
     return status;
 }
 
@@ -465,7 +522,7 @@ enum mi_status mi_boost_write(struct mi_boost *boost, struct mi_buffer *out, str
     if (status != MI_OK) {
         return status;
     }
-    if (XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"json\"}", &size, &text) != 0) {
+    if (xgboost.XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"json\"}", &size, &text) != 0) {
         return fault(MI_NUMERIC, error);
     }
     while (size > 0 && (text[size - 1] == '\0' || text[size - 1] == '\n')) {

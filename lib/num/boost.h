@@ -11,7 +11,7 @@
  * Matrices are dense, row by row, NaN is a missing value; an infinite one is refused. The same data, options
  * and seed give the same trees whatever the number of threads. Predictions are evaluated by num/trees.h, with
  * the bits of XGBoost's. XGBoost's log is silenced, the first line of its error message becomes the error's
- * text.
+ * text. It is loaded at first use: MI_NUMERIC where that fails.
  */
 #ifndef MI_NUM_BOOST_H
 #define MI_NUM_BOOST_H
