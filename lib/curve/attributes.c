@@ -89,7 +89,7 @@ static bool solve(struct ridge *ridge) {
     return solved;
 }
 
-static bool takes_part(const struct campaign *campaign, size_t outcome) {
+bool fit_attributes_learn_from(const struct campaign *campaign, size_t outcome) {
     return campaign_counts(campaign) &&
            (outcome == 0 || outcome == PARAMETERS || campaign_has_shape(campaign));
 }
@@ -109,7 +109,7 @@ static void learn(struct portfolio *portfolio, size_t outcome, struct ridge *rid
     memset(ridge->right, 0, n * sizeof *ridge->right);
     ridge->spread = portfolio->attributes.spread[outcome];
     for (size_t i = 0; i < portfolio->campaign_count; i++)
-        if (takes_part(&portfolio->campaigns[i], outcome))
+        if (fit_attributes_learn_from(&portfolio->campaigns[i], outcome))
             add(portfolio, &portfolio->campaigns[i], residual(portfolio, &portfolio->campaigns[i], outcome),
                 ridge);
     if (solve(ridge))
@@ -118,7 +118,7 @@ static void learn(struct portfolio *portfolio, size_t outcome, struct ridge *rid
     for (size_t i = 0; i < portfolio->campaign_count; i++) {
         struct campaign *campaign = &portfolio->campaigns[i];
         campaign->additive[outcome] = predict(portfolio, campaign, ridge->right);
-        if (!takes_part(campaign, outcome))
+        if (!fit_attributes_learn_from(campaign, outcome))
             continue;
         double off = residual(portfolio, campaign, outcome) - campaign->additive[outcome];
         sum += off * off;

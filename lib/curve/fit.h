@@ -217,6 +217,8 @@ struct shared {
     double sd;
 };
 
+#define FIT_LEVEL_SD_LEAST 0.2 /* the prior's spread of levels is never learnt to be smaller */
+
 struct portfolio {
     const struct fit_family *family;
     double misfit; /* about the family's curves: standard deviation of log users */
@@ -252,6 +254,10 @@ void fit_weekdays_learn(struct portfolio *portfolio);
 void fit_attributes_start(struct portfolio *portfolio);
 /* spends: also what attributes say of the highest spend. */
 enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, struct mi_error *error);
+/* Whether a campaign tells of an outcome: level, shapes, and last the highest spend. */
+bool fit_attributes_learn_from(const struct campaign *campaign, size_t outcome);
+/* What attributes say together beyond groups and ridge, once these are learnt (trees.c). */
+enum mi_status fit_trees_learn(struct portfolio *portfolio, struct mi_error *error);
 /* log(users per spend at the highest spend / users per spend at half saturation). */
 double fit_family_anchor(const struct fit_family *family, const double *shape);
 /* A campaign's log users per spend where the prior compares it with others', and its variance. */

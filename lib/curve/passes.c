@@ -166,6 +166,8 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
         fit_weekdays_learn(portfolio);
         fit_prior_learn(portfolio);
         status = fit_attributes_learn(portfolio, i == 0, error);
+        if (status == MI_OK && i + 2 == PASSES)
+            status = fit_trees_learn(portfolio, error);
         fit_kinds_learn(portfolio);
     }
     if (status == MI_OK && as_of_now)

@@ -15,9 +15,8 @@
 #define HYPER_CAMPAIGNS 2.0 /* what is assumed at the start counts as so many campaigns */
 #define GROUP_CAMPAIGNS                                                                                      \
     5.0 /* a group's centre is shrunk to the one above as if that were so many of its own */
-#define LEVEL_SD       0.7
-#define LEVEL_SD_LEAST 0.2
-#define SD_MOST        2.0
+#define LEVEL_SD 0.7
+#define SD_MOST  2.0
 
 #define ANCHOR_START     1.0 /* users per spend at half saturation are what campaigns have in common */
 #define ANCHOR_CAMPAIGNS 5.0 /* what is assumed counts as so many campaigns, of this variance */
@@ -253,7 +252,8 @@ static void learn_spreads(struct portfolio *portfolio) {
         }
     }
     for (size_t k = 0; k < 1 + family->shapes; k++) {
-        double start = k ? family->sd[k - 1] : LEVEL_SD, least = k ? family->least_sd[k - 1] : LEVEL_SD_LEAST;
+        double start = k ? family->sd[k - 1] : LEVEL_SD,
+               least = k ? family->least_sd[k - 1] : FIT_LEVEL_SD_LEAST;
         double variance = (sum[k] + HYPER_CAMPAIGNS * square(start)) / (count[k] + HYPER_CAMPAIGNS);
         double sd = prior->sd[k] * exp(relax(portfolio, 0, log(sqrt(variance) / prior->sd[k])));
         prior->sd[k] = fmin(fmax(sd, least), SD_MOST);

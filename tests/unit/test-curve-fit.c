@@ -146,6 +146,63 @@ static void kinds_are_learnt(void **state) {
     free(campaigns);
 }
 
+/* ---- trees on attributes ---- */
+
+enum { TREE_CAMPAIGNS = 240, TREE_NEW = 4 };
+
+/* Campaigns of two networks and two creatives, and five geos that mean nothing, whose level the pair moves by
+ * 0.6 up or down; the last four are new, one a pair. `pair` 0: the level is chance alone. */
+static void attribute_campaigns(struct portfolio *portfolio, double pair) {
+    gsl_rng *random = gsl_rng_alloc(gsl_rng_mt19937);
+    gsl_rng_set(random, 11);
+    for (size_t i = 0; i < TREE_CAMPAIGNS + TREE_NEW; i++) {
+        bool known = i < TREE_CAMPAIGNS;
+        uint32_t network = known ? gsl_rng_uniform(random) < 0.5 : (uint32_t)i & 1;
+        uint32_t creative = known ? gsl_rng_uniform(random) < 0.5 : (uint32_t)(i >> 1) & 1;
+        double level = (network == creative ? pair : -pair) + gsl_ran_gaussian(random, 0.3);
+        struct campaign *campaign = &portfolio->campaigns[i];
+        *campaign = (struct campaign){.features = {network, 2 + creative, 4 + (uint32_t)i % 5},
+                                      .feature_count = 3,
+                                      .is_new = !known,
+                                      .count = known,
+                                      .spend_max = 100};
+        /* what the rows say, with a variance of 0.04, drawn to a prior of 0 with one of 0.36 */
+        campaign->mean[0] = level * 0.9;
+        campaign->covariance[0][0] = 0.036;
+        for (size_t k = 1; k < PARAMETERS; k++)
+            campaign->covariance[k][k] = 1; /* as the prior: nothing */
+    }
+    gsl_rng_free(random);
+}
+
+static void trees_find_what_goes_together(void **state) {
+    (void)state;
+    struct campaign campaigns[TREE_CAMPAIGNS + TREE_NEW];
+    struct node node = {0};
+    struct portfolio portfolio = {.family = fit_family_of(MI_CURVE_HILL),
+                                  .campaigns = campaigns,
+                                  .campaign_count = TREE_CAMPAIGNS + TREE_NEW,
+                                  .prior = {.nodes = &node, .node_count = 1, .sd = {0.6, 1, 1}},
+                                  .attributes = {.feature_count = 9, .left = {1, 1, 1, 1}}};
+    attribute_campaigns(&portfolio, 0.6);
+    assert_int_equal(fit_trees_learn(&portfolio, NULL), MI_OK);
+    for (size_t i = 0; i < TREE_NEW; i++) {
+        double expected = i == 0 || i == 3 ? 0.6 : -0.6;
+        double found = campaigns[TREE_CAMPAIGNS + i].additive[0];
+        assert_true(fabs(found - expected) < 0.15);
+        assert_true(campaigns[TREE_CAMPAIGNS + i].additive[1] == 0);
+    }
+    assert_true(fabs(portfolio.prior.sd[0] - 0.24) <
+                0.05); /* 0.3 less the rows' own 0.2, as variances, about */
+    assert_true(portfolio.prior.sd[1] == 1);
+    portfolio.prior.sd[0] = 0.6;
+    attribute_campaigns(&portfolio, 0);
+    assert_int_equal(fit_trees_learn(&portfolio, NULL), MI_OK);
+    for (size_t i = 0; i < TREE_CAMPAIGNS + TREE_NEW; i++)
+        assert_true(campaigns[i].additive[0] == 0);
+    assert_true(portfolio.prior.sd[0] == 0.6);
+}
+
 /* ---- through the public functions ---- */
 
 static const struct mi_curve_fit_options any = {.any_family = true, .threads = 1};
@@ -450,6 +507,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posterior_matches_scipy),
         cmocka_unit_test(kinds_are_learnt),
+        cmocka_unit_test(trees_find_what_goes_together),
         cmocka_unit_test(truth_is_recovered),
         cmocka_unit_test(threads_and_order_change_nothing),
         cmocka_unit_test(exact_data_give_the_exact_curve),
