@@ -161,6 +161,8 @@ static void add_own_levels(struct portfolio *portfolio) {
             weight += kernel;
         }
         campaign->parameter[0] += sum / (weight + 1 / variance);
+        /* a band holds what is not known of that */
+        campaign->curve_covariance[0][0] += 1 / (weight + 1 / variance);
     }
 }
 
