@@ -1451,9 +1451,10 @@ struct mi_stored_campaign {
     int auto_optimization;                          /* 0, 1; -1: not known */
 };
 
-/* What is not known leaves what was known. */
+/* What is not known leaves what was known. kept NULL: so does nothing else. Else the store's own daily budget
+ * stays where there is one, and *kept says whether it is another one. */
 enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_stored_campaign *campaign,
-                                     struct mi_error *error);
+                                     bool *kept, struct mi_error *error);
 
 /* A visitor's texts live for the call. It ends the walk by another status than MI_OK, which comes back. */
 typedef enum mi_status mi_store_campaign_visitor(void *context, const struct mi_stored_campaign *campaign,

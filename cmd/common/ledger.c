@@ -189,7 +189,11 @@ static enum mi_status put_campaign(struct ledger *ledger, const struct mi_batch 
         status = mi_batch_truth(batch, row, ledger->auto_optimization, false, &allowed, error);
         campaign.auto_optimization = allowed;
     }
-    return status ? status : mi_store_put_campaign(ledger->store, &campaign, error);
+    bool kept = false, predicts = ledger->kind == LEDGER_PREDICTIONS;
+    if (!status)
+        status = mi_store_put_campaign(ledger->store, &campaign, predicts ? &kept : NULL, error);
+    ledger->budgets_kept += kept;
+    return status;
 }
 
 static bool may_be_negative(const char *metric) {
@@ -279,6 +283,9 @@ void ledger_say(const struct ledger *ledger) {
          (unsigned long long)ledger->outcomes[MI_PUT_NEW],
          (unsigned long long)ledger->outcomes[MI_PUT_REVISED],
          (unsigned long long)ledger->outcomes[MI_PUT_SAME]);
+    if (ledger->budgets_kept > 0)
+        note("%llu row%s another daily_budget than the store, which keeps its own (put campaigns changes it)",
+             (unsigned long long)ledger->budgets_kept, ledger->budgets_kept == 1 ? " has" : "s have");
     if (ledger->missing > 0)
         note("%llu cells are empty and not put", (unsigned long long)ledger->missing);
 }

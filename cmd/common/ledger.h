@@ -28,9 +28,10 @@ struct ledger {
     size_t campaign, date, made_column, horizon_column, spend, model_column;
     size_t attributes[MI_STORE_ATTRIBUTES], daily_budget, min_budget, max_budget, auto_optimization;
     bool has_attributes;
-    uint64_t outcomes[4]; /* by enum mi_put */
-    uint64_t missing;     /* cells without a value */
-    int32_t newest;       /* date of a row; MI_DATE_MISSING before the first */
+    uint64_t outcomes[4];  /* by enum mi_put */
+    uint64_t missing;      /* cells without a value */
+    uint64_t budgets_kept; /* rows of predictions whose daily budget is not the store's */
+    int32_t newest;        /* date of a row; MI_DATE_MISSING before the first */
 };
 
 /* Finds the columns; then each row goes into the put that is going on, ledger_row() being a row_function. */

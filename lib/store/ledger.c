@@ -280,8 +280,27 @@ enum mi_status mi_store_put_actual(struct mi_store *store, const struct mi_actua
 
 /* ---- campaigns ---- */
 
+/* Whether the store has another daily budget of a campaign. */
+static enum mi_status has_another_budget(struct mi_store *store, int64_t campaign, double budget,
+                                         bool *another, struct mi_error *error) {
+    sqlite3_stmt *statement = NULL;
+    *another = false;
+    if (isnan(budget)) {
+        return MI_OK;
+    }
+    enum mi_status status = store_prepare(
+        store, "SELECT 1 FROM campaigns WHERE campaign = ?1 AND daily_budget <> ?2", &statement, error);
+    if (status == MI_OK) {
+        sqlite3_bind_int64(statement, 1, campaign);
+        sqlite3_bind_double(statement, 2, budget);
+        status = store_step(store, statement, another, error);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
 enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_stored_campaign *campaign,
-                                     struct mi_error *error) {
+                                     bool *kept, struct mi_error *error) {
     static const char update[] =
         "UPDATE campaigns SET ad_network = coalesce(?2, ad_network),"
         " targeting_strategy = coalesce(?3, targeting_strategy), geo = coalesce(?4, geo),"
@@ -301,6 +320,9 @@ enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_sto
     if (status == MI_OK) {
         status = store_campaign(store, campaign->id, true, &id, error);
     }
+    if (status == MI_OK && kept != NULL) {
+        status = has_another_budget(store, id, campaign->daily_budget, kept, error);
+    }
     if (status == MI_OK) {
         status = store_prepare(store, update, &statement, error);
     }
@@ -309,7 +331,7 @@ enum mi_status mi_store_put_campaign(struct mi_store *store, const struct mi_sto
         for (int i = 0; i < MI_STORE_ATTRIBUTES; i++) {
             store_bind_text(statement, 2 + i, campaign->attributes[i]);
         }
-        sqlite3_bind_double(statement, 7, campaign->daily_budget);
+        sqlite3_bind_double(statement, 7, kept != NULL && *kept ? NAN : campaign->daily_budget);
         sqlite3_bind_double(statement, 8, campaign->min_budget);
         sqlite3_bind_double(statement, 9, campaign->max_budget);
         if (campaign->auto_optimization >= 0) {
