@@ -18,8 +18,8 @@
 #define WEEKDAYS   7
 #define LOG_MOST   30.0 /* of a parameter's absolute value */
 
-#define REACHES   7 /* multiples of the highest spend at which a curve is to be right */
-#define REACH_ONE 3 /* the highest spend itself */
+#define REACHES   7 /* multiples of the spend in view at which a curve is to be right */
+#define REACH_ONE 3 /* that spend itself */
 extern const double fit_reach[REACHES], fit_log_reach[REACHES];
 
 #define BINS 16 /* most groups of rows of like spend */
@@ -30,6 +30,7 @@ struct posterior_bins {
     size_t n;
     double x[BINS], target[BINS], variance[BINS];
     double fitted[BINS], fitted_variance[BINS];
+    double in_view; /* log of the spend in view over the highest */
 };
 
 struct fit_day {
@@ -219,6 +220,12 @@ struct shared {
 
 #define FIT_LEVEL_SD_LEAST 0.2 /* the prior's spread of levels is never learnt to be smaller */
 
+enum aim {              /* of a pass */
+           AIM_AVERAGE, /* curves of all days, right about the highest spend */
+           AIM_NOW,     /* right about the spends in view (solve.c), though no family were true */
+           AIM_BANDS    /* the covariance of the curves, as it is if the family is true; nothing else */
+};
+
 struct portfolio {
     const struct fit_family *family;
     double misfit; /* about the family's curves: standard deviation of log users */
@@ -234,6 +241,7 @@ struct portfolio {
     double *room;     /* for campaign_count numbers, while learning */
     size_t leftovers; /* rows of hardly any spend, left out */
     bool dated;
+    enum aim aim;
     unsigned long threads;
 };
 

@@ -152,6 +152,7 @@ static enum mi_status pass(struct portfolio *portfolio, struct mi_error *error) 
 }
 
 enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, struct mi_error *error) {
+    portfolio->aim = as_of_now ? AIM_NOW : AIM_AVERAGE;
     fit_prior_start(portfolio);
     fit_kinds_start(portfolio);
     fit_weekdays_start(portfolio);
@@ -169,6 +170,10 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
         if (status == MI_OK && i + 2 == PASSES)
             status = fit_trees_learn(portfolio, error);
         fit_kinds_learn(portfolio);
+    }
+    if (status == MI_OK && as_of_now) {
+        portfolio->aim = AIM_BANDS;
+        status = pass(portfolio, error);
     }
     if (status == MI_OK && as_of_now)
         status = fit_level_now(portfolio, error);

@@ -37,7 +37,7 @@
 
 /* Shapes are less spread than a normal prior has it; beyond the data, where little else tells, bands would
  * hold 88 to 91 % at three times the highest spend on simulated portfolios of like campaigns. */
-#define BEYOND 0.94
+#define BEYOND 0.92
 
 #define CURVE_STEPS 6
 #define CURVE_TIE   1e-3
@@ -91,11 +91,11 @@ static bool prepare(const struct prior *prior, const struct posterior_bins *bins
     k->level_left = level - bilinear(ones, k->inverse, ones, n);
     for (size_t r = 0; r < REACHES; r++)
         for (size_t i = 0; i < n; i++)
-            k->cross[r][i] = level + misfit * kernel(log(fit_reach[r]), bins->x[i]);
+            k->cross[r][i] = level + misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
     for (size_t r = 0; r < REACHES; r++) {
         k->level_left_reach[r] = level - bilinear(ones, k->inverse, k->cross[r], n);
         for (size_t q = 0; q <= r; q++)
-            k->left[r][q] = k->left[q][r] = level + misfit * kernel(log(fit_reach[r]), log(fit_reach[q])) -
+            k->left[r][q] = k->left[q][r] = level + misfit * kernel(fit_log_reach[r], fit_log_reach[q]) -
                                             bilinear(k->cross[r], k->inverse, k->cross[q], n);
     }
     return true;
@@ -149,7 +149,7 @@ static void weigh(const struct fit_family *family, const struct prior *prior, co
     size_t n = bins->n;
     memcpy(x, bins->x, n * sizeof *x);
     for (size_t r = 0; r < REACHES; r++)
-        x[n + r] = fit_log_reach[r];
+        x[n + r] = fit_log_reach[r] + bins->in_view;
     x[n + REACHES] = 0;
     family->log_shares(point->shape, x, n + REACHES + 1, share);
     double top = share[n + REACHES];
@@ -327,10 +327,11 @@ static void invert3(double h[PARAMETERS][PARAMETERS]) {
 }
 
 /* d log users / d parameter at the reaches, and their log users. */
-static void linearise(const struct fit_family *family, const double parameter[PARAMETERS],
+static void linearise(const struct fit_family *family, const double parameter[PARAMETERS], double in_view,
                       double users[REACHES], double by[REACHES][PARAMETERS]) {
     double x[REACHES + 1], share[REACHES + 1], derivative[REACHES + 1];
-    memcpy(x, fit_log_reach, sizeof fit_log_reach);
+    for (size_t r = 0; r < REACHES; r++)
+        x[r] = fit_log_reach[r] + in_view;
     x[REACHES] = 0;
     family->log_shares(parameter + 1, x, REACHES + 1, share);
     for (size_t r = 0; r < REACHES; r++) {
@@ -363,12 +364,12 @@ static double expectation(const struct posterior *posterior, size_t r) {
     return fit_reach[r] > 1 ? fmin(fmax(0.5 * beyond, 0), EXPECTATION_MOST) : 0;
 }
 
-void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior,
+void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior, double in_view,
                          double parameter[PARAMETERS], double covariance[PARAMETERS][PARAMETERS]) {
     double users[REACHES], by[REACHES][PARAMETERS], h[PARAMETERS][PARAMETERS], root[PARAMETERS][REACHES];
     memcpy(parameter, posterior->mean, PARAMETERS * sizeof *parameter);
     for (int step = 0; step < CURVE_STEPS; step++) {
-        linearise(family, parameter, users, by);
+        linearise(family, parameter, in_view, users, by);
         normal_matrix(by, h);
         double g[PARAMETERS] = {0};
         for (size_t j = 0; j < PARAMETERS; j++) {
@@ -385,7 +386,7 @@ void fit_posterior_curve(const struct fit_family *family, const struct posterior
         }
     }
     /* the least squares estimate is linear in log users: so is its covariance in theirs */
-    linearise(family, parameter, users, by);
+    linearise(family, parameter, in_view, users, by);
     normal_matrix(by, h);
     for (size_t i = 0; i < PARAMETERS; i++)
         for (size_t r = 0; r < REACHES; r++) {

@@ -26,9 +26,10 @@ struct posterior {
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
                       struct posterior_bins *bins, struct posterior *posterior);
 
-/* The parameters whose curve runs through the posterior's log users, nearest to its mean, and the covariance
- * under which their curve varies as the posterior's log users do. */
-void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior,
+/* The parameters whose curve runs through the posterior's log users about the spend in view (log of it over
+ * the highest), nearest to its mean, and the covariance under which their curve varies as the posterior's log
+ * users do. */
+void fit_posterior_curve(const struct fit_family *family, const struct posterior *posterior, double in_view,
                          double parameter[PARAMETERS], double covariance[PARAMETERS][PARAMETERS]);
 
 #endif

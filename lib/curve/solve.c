@@ -6,6 +6,7 @@
  * squares of quasi-likelihood (McCullagh & Nelder 1989, section 9.2) with the campaign's uncertainty carried
  * along.
  */
+#include <gsl/gsl_math.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,11 @@
 #define BIN_WIDTH     0.08  /* in log spend, where 16 bins reach */
 #define BIN_STEP_DOWN (-1.0)
 #define BIN_STEP_UP   1.5 /* largest move of a bin's target from the fit, in logs */
+
+/* No campaign is of a family, least of all one with a threshold or two audiences: what its users were at
+ * other spends, at other times, says less of those that are in view than the family would have it. */
+#define VIEW_HALF_LIFE 30.0 /* days, by which a spend counts for half in what is in view */
+#define OUT_OF_VIEW    0.9  /* standard deviation per unit of log spend from there, over that of a day */
 
 struct solver {
     double *room; /* all arrays below */
@@ -76,6 +82,18 @@ static void assign_bins(struct solver *s, const struct campaign *campaign) {
     }
 }
 
+/* Log of the highest spend, each of which counts for less the longer ago it was, over the highest of all:
+ * about there the next spends will be. */
+static double spend_in_view(const struct solver *s, const struct portfolio *portfolio,
+                            const struct campaign *campaign) {
+    double most = -INFINITY;
+    for (size_t i = 0; i < s->n; i++) {
+        double age = (double)(campaign->newest - portfolio->days[campaign->first + i].date);
+        most = fmax(most, s->x[i] - M_LN2 * age / VIEW_HALF_LIFE);
+    }
+    return portfolio->dated ? most : 0;
+}
+
 static void load(struct solver *s, const struct portfolio *portfolio, const struct campaign *campaign) {
     s->portfolio = portfolio;
     fit_prior_centre(portfolio, campaign, s->centre);
@@ -89,6 +107,7 @@ static void load(struct solver *s, const struct portfolio *portfolio, const stru
         s->weekday[i] = portfolio->weekdays.used ? (unsigned char)mi_date_weekday(day->date) : 0;
     }
     s->x[s->n] = 0;
+    s->bins.in_view = portfolio->aim == AIM_NOW ? spend_in_view(s, portfolio, campaign) : 0;
     assign_bins(s, campaign);
 }
 
@@ -164,7 +183,7 @@ static void reweigh(struct solver *s, struct campaign *campaign) {
 }
 
 /* Rows to bins: mean log spend, and the fit plus the mean residual. */
-static void fill_bins(struct solver *s) {
+static void fill_bins(struct solver *s, double dispersion) {
     double weight[BINS] = {0}, x[BINS] = {0}, fitted[BINS] = {0}, residual[BINS] = {0};
     for (size_t i = 0; i < s->n; i++) {
         size_t j = s->bin[i];
@@ -182,7 +201,10 @@ static void fill_bins(struct solver *s) {
         bins->fitted[bins->n] = fitted[j] / weight[j];
         bins->target[bins->n] =
             fitted[j] / weight[j] + fmin(fmax(residual[j] / weight[j], BIN_STEP_DOWN), BIN_STEP_UP);
-        bins->variance[bins->n++] = 1 / weight[j];
+        bins->variance[bins->n] = 1 / weight[j];
+        if (s->portfolio->aim == AIM_NOW)
+            bins->variance[bins->n] += pow(OUT_OF_VIEW * (bins->x[bins->n] - bins->in_view), 2) * dispersion;
+        bins->n++;
     }
 }
 
@@ -191,7 +213,7 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
                         double *step) {
     double before[BINS];
     reweigh(s, campaign);
-    fill_bins(s);
+    fill_bins(s, campaign->dispersion);
     memcpy(before, s->bins.fitted, sizeof before);
     if (!fit_posterior_of(s->portfolio->family, &s->portfolio->prior, s->centre, &s->bins, posterior))
         return false;
@@ -215,7 +237,9 @@ static bool find_posterior(struct solver *s, struct campaign *campaign, struct p
     int rounds = warm ? ROUNDS_WARM : ROUNDS_FIRST;
     double step = INFINITY;
     if (warm) {
+        double in_view = s->bins.in_view;
         s->bins = campaign->bins;
+        s->bins.in_view = in_view;
         fit_rows(s, campaign->mean);
     } else {
         start(s, campaign);
@@ -292,9 +316,27 @@ static void fall_back(struct solver *s, struct campaign *campaign) {
     campaign->failed = true;
 }
 
+/* The covariance as if the family were true everywhere; all else stays. */
+static void solve_bands(struct solver *s, struct campaign *campaign) {
+    struct campaign other = *campaign;
+    struct posterior posterior;
+    if (campaign->failed)
+        return;
+    load(s, s->portfolio, &other);
+    if (find_posterior(s, &other, &posterior))
+        fit_posterior_curve(s->portfolio->family, &posterior, s->bins.in_view, other.parameter,
+                            campaign->curve_covariance);
+}
+
 enum mi_status fit_solver_solve(struct solver *s, const struct portfolio *portfolio,
                                 struct campaign *campaign, struct mi_error *error) {
     (void)error;
+    s->portfolio = portfolio;
+    s->width = 1;
+    if (portfolio->aim == AIM_BANDS) {
+        solve_bands(s, campaign);
+        return MI_OK;
+    }
     bool astray = campaign->outliers > OUTLIERS_MOST * (double)campaign->count;
     struct posterior posterior;
     if (astray)
@@ -303,12 +345,12 @@ enum mi_status fit_solver_solve(struct solver *s, const struct portfolio *portfo
         campaign->started = false;
     campaign->failed = false;
     campaign->dispersion = fit_noise_campaign_dispersion(&portfolio->noise, campaign);
-    s->width = 1;
     load(s, portfolio, campaign);
     bool found = find_posterior(s, campaign, &posterior);
     s->width = 1;
     if (found)
-        fit_posterior_curve(portfolio->family, &posterior, campaign->parameter, campaign->curve_covariance);
+        fit_posterior_curve(portfolio->family, &posterior, s->bins.in_view, campaign->parameter,
+                            campaign->curve_covariance);
     else
         fall_back(s, campaign);
     judge(s, campaign);
