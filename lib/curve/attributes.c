@@ -21,7 +21,7 @@
 /* One outcome's regression: residual variance, and coefficients with their spread. */
 struct ridge {
     size_t n;
-    double *normal, *right; /* n * n and n: X'X and X'y, then the inverse and the coefficients */
+    double *normal, *matrix, *right; /* n * n and n: X'X and X'y, then the inverse and the coefficients */
     double spread, variance;
 };
 
@@ -65,27 +65,23 @@ static void add(const struct portfolio *portfolio, const struct campaign *campai
 /* Coefficients, and their spread as learnt from them. false: no solution; they are 0 then. */
 static bool solve(struct ridge *ridge) {
     size_t n = ridge->n;
-    double *matrix = malloc(n * n * sizeof *matrix), sum = 0;
-    bool solved = matrix != NULL;
-    if (solved) {
-        memcpy(matrix, ridge->normal, n * n * sizeof *matrix);
-        for (size_t i = 0; i < n; i++)
-            matrix[i * n + i] += ridge->variance / (ridge->spread * ridge->spread);
-        gsl_matrix_view view = gsl_matrix_view_array(matrix, n, n);
-        gsl_vector_view right = gsl_vector_view_array(ridge->right, n);
-        solved = gsl_linalg_cholesky_decomp1(&view.matrix) == GSL_SUCCESS &&
-                 gsl_linalg_cholesky_svx(&view.matrix, &right.vector) == GSL_SUCCESS &&
-                 gsl_linalg_cholesky_invert(&view.matrix) == GSL_SUCCESS;
-        for (size_t i = 0; i < n && solved; i++)
-            sum += ridge->right[i] * ridge->right[i] + ridge->variance * matrix[i * n + i];
-        solved = solved && isfinite(sum);
-    }
+    double *matrix = ridge->matrix, sum = 0;
+    memcpy(matrix, ridge->normal, n * n * sizeof *matrix);
+    for (size_t i = 0; i < n; i++)
+        matrix[i * n + i] += ridge->variance / (ridge->spread * ridge->spread);
+    gsl_matrix_view view = gsl_matrix_view_array(matrix, n, n);
+    gsl_vector_view right = gsl_vector_view_array(ridge->right, n);
+    bool solved = gsl_linalg_cholesky_decomp1(&view.matrix) == GSL_SUCCESS &&
+                  gsl_linalg_cholesky_svx(&view.matrix, &right.vector) == GSL_SUCCESS &&
+                  gsl_linalg_cholesky_invert(&view.matrix) == GSL_SUCCESS;
+    for (size_t i = 0; i < n && solved; i++)
+        sum += ridge->right[i] * ridge->right[i] + ridge->variance * matrix[i * n + i];
+    solved = solved && isfinite(sum);
     if (!solved)
         memset(ridge->right, 0, n * sizeof *ridge->right);
     else
         ridge->spread = fmax(SPREAD_LEAST, sqrt((sum + SPREAD_PRIOR * SPREAD_START * SPREAD_START) /
                                                 ((double)n + SPREAD_PRIOR)));
-    free(matrix);
     return solved;
 }
 
@@ -184,9 +180,10 @@ enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, st
     if (ridge.n == 0)
         return MI_OK;
     ridge.normal = calloc(ridge.n * ridge.n, sizeof *ridge.normal);
+    ridge.matrix = calloc(ridge.n * ridge.n, sizeof *ridge.matrix);
     ridge.right = calloc(ridge.n, sizeof *ridge.right);
     enum mi_status status = MI_OK;
-    if (!ridge.normal || !ridge.right)
+    if (!ridge.normal || !ridge.matrix || !ridge.right)
         status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
     for (size_t k = 0; k < 1 + portfolio->family->shapes && status == MI_OK; k++) {
         ridge.variance = portfolio->prior.sd[k] * portfolio->prior.sd[k];
@@ -197,6 +194,7 @@ enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, st
         learn(portfolio, PARAMETERS, &ridge);
     }
     free(ridge.normal);
+    free(ridge.matrix);
     free(ridge.right);
     return status;
 }
