@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "curve/fit.h"
 
 #define SPREAD_START 0.3
@@ -21,7 +22,7 @@
 /* One outcome's regression: residual variance, and coefficients with their spread. */
 struct ridge {
     size_t n;
-    double *normal, *matrix, *right; /* n * n and n: X'X and X'y, then the inverse and the coefficients */
+    double *normal, *matrix, *right; /* X'X; room for its inverse; X'y, then the coefficients */
     double spread, variance;
 };
 
@@ -184,7 +185,7 @@ enum mi_status fit_attributes_learn(struct portfolio *portfolio, bool spends, st
     ridge.right = calloc(ridge.n, sizeof *ridge.right);
     enum mi_status status = MI_OK;
     if (!ridge.normal || !ridge.matrix || !ridge.right)
-        status = mi_error_set(error, MI_NO_MEMORY, "out of memory");
+        status = mi_no_memory(error);
     for (size_t k = 0; k < 1 + portfolio->family->shapes && status == MI_OK; k++) {
         ridge.variance = portfolio->prior.sd[k] * portfolio->prior.sd[k];
         learn(portfolio, k, &ridge);

@@ -174,9 +174,9 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
     if (status == MI_OK && as_of_now) {
         portfolio->aim = AIM_BANDS;
         status = pass(portfolio, error);
+        if (status == MI_OK)
+            status = fit_level_now(portfolio, error);
     }
-    if (status == MI_OK && as_of_now)
-        status = fit_level_now(portfolio, error);
     fit_shared_free(portfolio);
     return status;
 }

@@ -35,8 +35,8 @@
 
 #define EXPECTATION_MOST 0.15
 
-/* Shapes are less spread than a normal prior has it; beyond the data, where little else tells, bands would
- * hold 88 to 91 % at three times the highest spend on simulated portfolios of like campaigns. */
+/* Shapes are less spread than a normal prior has it; beyond the data, where little else tells, bands of like
+ * campaigns would be too wide (tests/bench/bench-cpa accuracy). */
 #define BEYOND 0.92
 
 #define CURVE_STEPS 6
