@@ -585,6 +585,10 @@ enum mi_status mi_curve_fit_campaign(struct mi_curve_fit *fit, struct mi_text ca
 enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text campaign_id,
                                        const double *values, size_t count, struct mi_error *error);
 
+/* Curves are of this day, after the newest that comes: with its weekday, and what is expected of it as far as
+ * days foretell the next. Without, they are of an average weekday, as of the day after the newest. */
+void mi_curve_fit_for(struct mi_curve_fit *fit, int32_t date);
+
 #define MI_CURVE_DELAY_AGES 400
 
 /* Conversions come in late: shares[age] of a day's are known `age` days later (0: on the day itself), all at
@@ -592,6 +596,11 @@ enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text 
  * that comes); none may be later. MI_BAD_ARGUMENT: shares that fall, or are not within 0 and 1. */
 enum mi_status mi_curve_fit_delay(struct mi_curve_fit *fit, int32_t asof, const double *shares, size_t count,
                                   struct mi_error *error);
+
+/* After mi_curve_fit_delay, and after all campaigns have their groups: a widest group, the first attribute of
+ * mi_curve_fit_group, has shares of its own. A group without campaigns is left. */
+enum mi_status mi_curve_fit_group_delay(struct mi_curve_fit *fit, struct mi_text group, const double *shares,
+                                        size_t count, struct mi_error *error);
 
 /* What was known of days at several ages: the shares of a delay, by the chain ladder (Mack 1993). Starts
  * empty. */
@@ -605,6 +614,11 @@ void mi_curve_delay_add(struct mi_curve_delay *delay, const double *known, size_
  * reached. */
 enum mi_status mi_curve_delay_shares(const struct mi_curve_delay *delay, double shares[MI_CURVE_DELAY_AGES],
                                      struct mi_error *error);
+/* all->count shares of a part, whose days are within those of `all`: from one age to the next drawn to what
+ * all have, the more the fewer conversions the part has. */
+enum mi_status mi_curve_delay_shares_of_part(const struct mi_curve_delay *part,
+                                             const struct mi_curve_delay *all,
+                                             double shares[MI_CURVE_DELAY_AGES], struct mi_error *error);
 
 /* Spend works on later days too: (1 - rate) sum over k of rate^k spend(t - k), geometric adstock. Curves are
  * those of a spend that does not change. NaN: the rate is estimated (and 0 where the data show none). */

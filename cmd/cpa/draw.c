@@ -146,7 +146,10 @@ static void print_legend(struct canvas *c) {
             "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" CURVE
             "\" stroke-width=\"2.5\"/>"
             "<text x=\"%.1f\" y=\"%.1f\">curve%s</text>\n",
-            x, y - 4, x + 22, y - 4, x + 28, y, c->picture->dated ? ", average weekday" : "");
+            x, y - 4, x + 22, y - 4, x + 28, y,
+            !c->picture->dated    ? ""
+            : c->picture->one_day ? ", of the day"
+                                  : ", average weekday");
     x += c->picture->dated ? 196 : 84;
     fprintf(out,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"22\" height=\"11\" fill=\"" CURVE

@@ -17,7 +17,7 @@
 
 static struct {
     unsigned family;
-    const char *covariates, *new_campaigns, *lift, *plot, *as_of, *delay, *adstock;
+    const char *covariates, *new_campaigns, *lift, *plot, *as_of, *for_day, *delay, *adstock;
 } fit_options;
 
 enum {
@@ -59,6 +59,12 @@ const struct option_spec fit_table[] = {
      .target = &fit_options.as_of,
      .argument = "DATE",
      .help = "as if it were this day: later rows are left out (default the newest date)"},
+    {.name = "for",
+     .kind = OPTION_TEXT,
+     .target = &fit_options.for_day,
+     .argument = "DATE|next",
+     .help = "curves of that day, with its weekday (next: the day after the newest);\n"
+             "without, of an average weekday"},
     {.name = "delay",
      .kind = OPTION_TEXT,
      .target = &fit_options.delay,
@@ -92,8 +98,8 @@ const char fit_details[] =
     "period. Writes one row a campaign and a last one, campaign_id *, with the pooled\n"
     "curve: campaign_id, curve, curve_cov, curve_spend_min, curve_spend_max,\n"
     "curve_dispersion, curve_asof, family, n, n_outliers, error, aicc, weight_level,\n"
-    "weight_shape, status, note; with --adstock curve_adstock; with --lift\n"
-    "incrementality, incrementality_se.\n"
+    "weight_shape, status, note; with --for curve_for; with --adstock\n"
+    "curve_adstock; with --lift incrementality, incrementality_se.\n"
     "Holds its input in memory (48 bytes a row), reads it once.\n";
 
 /* ---- fit: reading ---- */
@@ -210,13 +216,9 @@ static enum mi_status add_new(struct fit *f, struct mi_error *error) {
     return status;
 }
 
-static enum mi_status add_group(struct fit *f, const struct mi_batch *batch, size_t row, struct mi_text id,
+static enum mi_status add_group(struct fit *f, struct mi_text id, const struct mi_text *texts,
                                 struct mi_error *error) {
-    struct mi_text texts[GROUPS_MOST];
-    bool known;
-    enum mi_status status = groups_row(&f->groups, batch, row, id, texts, &known, error);
-    if (status || !known)
-        return status;
+    enum mi_status status = MI_OK;
     if (f->lift.path)
         status = lift_group(&f->lift, id, texts, f->groups.count, error);
     return status ? status : mi_curve_fit_group(f->fit, id, texts, f->groups.count, error);
@@ -237,9 +239,12 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = mi_batch_number(batch, row, f->users, MI_FILLED | MI_MONEY, &users, error);
     if (!status)
         status = check_currency(batch, row, f->money, &f->currency, error);
-    bool use = true;
+    bool use = true, grouped = false;
+    struct mi_text texts[GROUPS_MOST];
+    if (!status && f->groups.count > 0)
+        status = groups_row(&f->groups, batch, row, id, texts, &grouped, error);
     if (!status)
-        status = timing_row(&f->timing, batch, row, date, &users, &use, error);
+        status = timing_row(&f->timing, batch, row, date, grouped ? texts : NULL, &users, &use, error);
     if (status || !use)
         return status;
     status = mi_curve_fit_add(f->fit, id, date, spend, users, mi_batch_line(batch, row), &reason);
@@ -253,7 +258,7 @@ static enum mi_status add_row(struct fit *f, const struct mi_batch *batch, size_
         status = lift_day(&f->lift, id, spend, error);
     if (!status)
         status = add_covariates(f, batch, row, id, error);
-    return !status && f->groups.count > 0 ? add_group(f, batch, row, id, error) : status;
+    return !status && grouped ? add_group(f, id, texts, error) : status;
 }
 
 static enum mi_status read_days(struct fit *f, struct mi_error *error) {
@@ -286,8 +291,11 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
 
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN;
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN,
+                                                            for_slot = MI_NO_COLUMN;
     enum mi_status status = fitted_declare(writer, slots, error);
+    if (fit_options.for_day && !status)
+        status = mi_writer_column(writer, "curve_for", &for_slot, error);
     if (fit_options.adstock && !status)
         status = mi_writer_column(writer, "curve_adstock", &adstock_slot, error);
     for (size_t i = 0; i < LIFT_COLUMNS && f->lift.path && !status; i++)
@@ -296,6 +304,7 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
         plot_sort(&f->plot);
     f->plot.currency = f->currency;
     f->plot.late = fit_options.delay != NULL;
+    f->plot.one_day = fit_options.for_day != NULL;
     for (size_t i = 0; i < mi_curve_fit_count(f->fit) && !status; i++) {
         struct mi_curve_fit_row row;
         struct fitted_texts texts = {.curve = NULL};
@@ -312,6 +321,8 @@ static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
             break;
         fitted_explain(&row, pooled);
         status = fitted_set(writer, slots, &row, &texts, error);
+        if (!status && for_slot != MI_NO_COLUMN)
+            mi_writer_date(writer, for_slot, f->timing.target);
         if (!status && adstock_slot != MI_NO_COLUMN)
             mi_writer_number(writer, adstock_slot, row.adstock);
         if (!status && lift) {
@@ -361,6 +372,7 @@ static enum mi_status fit(struct fit *f, struct mi_error *error) {
     if (!status)
         status = groups_open(&f->groups, f->stream.reader, error);
     f->timing.as_of = fit_options.as_of;
+    f->timing.for_day = fit_options.for_day;
     f->timing.delay = fit_options.delay;
     f->timing.adstock = fit_options.adstock;
     if (!status)

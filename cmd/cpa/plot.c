@@ -242,6 +242,7 @@ enum mi_status plot_campaign(struct plot *plot, const struct mi_curve_fit_row *r
                               .reach = REACH * highest,
                               .dated = plot->dated,
                               .late = plot->late,
+                              .one_day = plot->one_day,
                               .currency = plot->currency};
     double best = mi_curve_best_spend(&row->curve, picture.ltv, picture.rate, 0, REACH_MOST * highest);
     if (REACH_BEST * best > picture.reach)

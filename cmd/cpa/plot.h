@@ -35,6 +35,7 @@ struct plot {
     bool dated;
     const char *currency; /* borrowed; NULL: not known */
     bool late;            /* conversions come in late */
+    bool one_day;         /* curves are of one day, not of an average weekday */
 };
 
 /* Makes the folder where it is not there. */
@@ -60,7 +61,7 @@ struct picture {
     double ltv, rate, now;
     double scale; /* share of the observed users that the curve tells of */
     double reach; /* the spends shown end here */
-    bool dated, late;
+    bool dated, late, one_day;
     const char *currency;
 };
 /* Prints the picture. */

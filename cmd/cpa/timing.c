@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ESTIMATE "estimate"
+#define ESTIMATE        "estimate"
+#define NEXT            "next"
+#define GROUPS_OF_DELAY 64 /* most that have a delay of their own */
 
 static bool estimates(const char *option) {
     return option && strcmp(option, ESTIMATE) == 0;
@@ -30,22 +32,44 @@ static enum mi_status find_ages(struct timing *timing, struct mi_reader *reader,
             error, MI_BAD_INPUT,
             "--delay=estimate needs columns conversions_d0, conversions_d1, ...: what was known "
             "of a day's conversions on the day, a day later, ...");
-    timing->ages = calloc(1, sizeof *timing->ages);
-    return status ? status : timing->ages ? MI_OK : no_memory(error);
+    timing->ages = calloc(1 + GROUPS_OF_DELAY, sizeof *timing->ages);
+    if (!status && !timing->ages)
+        status = no_memory(error);
+    return status ? status : mi_index_new(&timing->groups, error);
+}
+
+/* What was known by age goes to all, and to the group. */
+static enum mi_status add_ages(struct timing *timing, const struct mi_text *group, const double *known,
+                               struct mi_error *error) {
+    size_t number = SIZE_MAX;
+    enum mi_status status = MI_OK;
+    if (group && mi_index_size(timing->groups) < GROUPS_OF_DELAY)
+        status = mi_index_add(timing->groups, *group, &number, NULL, error);
+    else if (group)
+        number = mi_index_find(timing->groups, *group);
+    mi_curve_delay_add(&timing->ages[0], known, timing->count);
+    if (!status && number != SIZE_MAX)
+        mi_curve_delay_add(&timing->ages[1 + number], known, timing->count);
+    return status;
 }
 
 enum mi_status timing_open(struct timing *timing, struct mi_reader *reader, struct mi_error *error) {
-    timing->date = timing->newest = MI_DATE_MISSING;
+    timing->date = timing->newest = timing->target = MI_DATE_MISSING;
     if (timing->as_of && !mi_date_parse(mi_text_of(timing->as_of), &timing->date))
         return mi_error_set(error, MI_BAD_ARGUMENT, "option --as-of: not a date: \"%s\" (as 2026-11-24)",
                             timing->as_of);
-    if ((timing->as_of || timing->delay || timing->adstock) && !mi_reader_has(reader, "date"))
-        return mi_error_set(error, MI_BAD_INPUT, "--as-of, --delay and --adstock need a column date");
+    if (timing->for_day && strcmp(timing->for_day, NEXT) != 0 &&
+        !mi_date_parse(mi_text_of(timing->for_day), &timing->target))
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "option --for: a date (as 2026-11-24) or " NEXT ": \"%s\"", timing->for_day);
+    if ((timing->as_of || timing->for_day || timing->delay || timing->adstock) &&
+        !mi_reader_has(reader, "date"))
+        return mi_error_set(error, MI_BAD_INPUT, "--as-of, --for, --delay and --adstock need a column date");
     return estimates(timing->delay) ? find_ages(timing, reader, error) : MI_OK;
 }
 
 enum mi_status timing_row(struct timing *timing, const struct mi_batch *batch, size_t row, int32_t date,
-                          double *users, bool *use, struct mi_error *error) {
+                          const struct mi_text *group, double *users, bool *use, struct mi_error *error) {
     *use = timing->date == MI_DATE_MISSING || date <= timing->date;
     timing->later += !*use;
     timing->newest = date > timing->newest ? date : timing->newest;
@@ -63,8 +87,7 @@ enum mi_status timing_row(struct timing *timing, const struct mi_batch *batch, s
         else if (old != INT64_MAX && !isnan(known[age]))
             *users = known[age]; /* and no more than this was */
     }
-    mi_curve_delay_add(timing->ages, known, timing->count);
-    return MI_OK;
+    return add_ages(timing, group, known, error);
 }
 
 /* A table age,share: ages 0, 1, ... in order. */
@@ -96,24 +119,47 @@ static enum mi_status read_shares(const char *path, double *shares, size_t *coun
     return status;
 }
 
+static void say_shares(const char *whose, const double *shares, size_t count) {
+    char text[200];
+    size_t used = 0;
+    for (size_t age = 0; age < count && age < 8; age++)
+        used += (size_t)snprintf(text + used, sizeof text - used, " %.2f", shares[age]);
+    note("share of a day's conversions that are known by age in days, estimated%s:%s%s", whose, text,
+         count > 8 ? " ..." : "");
+}
+
+/* The shares of each group, where there are several. */
+static enum mi_status apply_groups(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {
+    double shares[MI_CURVE_DELAY_AGES];
+    enum mi_status status = MI_OK;
+    size_t count = timing->groups ? mi_index_size(timing->groups) : 0;
+    for (size_t i = 0; i < count && count > 1 && !status; i++) {
+        struct mi_text group = mi_index_text(timing->groups, i);
+        char whose[100];
+        status = mi_curve_delay_shares_of_part(&timing->ages[1 + i], &timing->ages[0], shares, error);
+        if (!status)
+            status = mi_curve_fit_group_delay(fit, group, shares, timing->count, error);
+        snprintf(whose, sizeof whose, ", of %.*s", group.size > 80 ? 80 : (int)group.size, group.data);
+        if (!status && common.verbose)
+            say_shares(whose, shares, timing->count);
+    }
+    return status;
+}
+
 static enum mi_status apply_delay(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {
     double shares[MI_CURVE_DELAY_AGES];
     size_t count = timing->count;
     enum mi_status status = timing->ages ? mi_curve_delay_shares(timing->ages, shares, error)
                                          : read_shares(timing->delay, shares, &count, error);
-    if (!status && timing->ages) {
-        char text[200];
-        size_t used = 0;
-        for (size_t age = 0; age < count && age < 8; age++)
-            used += (size_t)snprintf(text + used, sizeof text - used, " %.2f", shares[age]);
-        note("share of a day's conversions that are known by age in days, estimated:%s%s", text,
-             count > 8 ? " ..." : "");
-    }
+    if (!status && timing->ages)
+        say_shares("", shares, count);
     /* Conversions are those known at the end of the file, or with columns by age those known on the date. */
     int32_t seen = timing->ages && timing->date != MI_DATE_MISSING ? timing->date
                    : timing->newest > timing->date                 ? timing->newest
                                                                    : timing->date;
-    return status ? status : mi_curve_fit_delay(fit, seen, shares, count, error);
+    if (!status)
+        status = mi_curve_fit_delay(fit, seen, shares, count, error);
+    return status ? status : apply_groups(timing, fit, error);
 }
 
 enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, struct mi_error *error) {
@@ -121,6 +167,9 @@ enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, str
     if (timing->later > 0)
         note("after --as-of=%s, left out: %zu row%s", timing->as_of, timing->later,
              timing->later == 1 ? "" : "s");
+    if (timing->for_day && timing->target == MI_DATE_MISSING && timing->newest != MI_DATE_MISSING)
+        timing->target = (timing->date == MI_DATE_MISSING ? timing->newest : timing->date) + 1;
+    mi_curve_fit_for(fit, timing->target);
     double rate = NAN;
     if (status || !timing->adstock)
         return status;
@@ -134,4 +183,5 @@ enum mi_status timing_apply(struct timing *timing, struct mi_curve_fit *fit, str
 
 void timing_free(struct timing *timing) {
     free(timing->ages);
+    mi_index_free(timing->groups);
 }

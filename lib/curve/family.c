@@ -13,6 +13,8 @@
 #define LN2    0.693147180559945309417232121458
 #define STEP   1e-4 /* of numerical derivatives, in logs */
 
+#define TAIL_MOST 2.5
+
 const double fit_reach[REACHES] = {0.15, 0.4, 0.7, 1, 1.5, 2, 3};
 const double fit_log_reach[REACHES] = {-1.8971199848858813, -0.916290731874155, -0.3566749439387324, 0,
                                        0.4054651081081644,  0.6931471805599453, 1.0986122886681098};
@@ -22,6 +24,16 @@ static void hill(const double *shape, const double *x, size_t n, double *log_sha
     for (size_t i = 0; i < n; i++) {
         double t = k * (x[i] - shape[0]);
         log_share[i] = t < -30 ? t : -log1p(exp(-t));
+    }
+}
+
+/* Hill's for exponents up to TAIL_MOST. One above has the sharp start alone, a power of a curve that comes
+ * near its ceiling no faster than with that: a threshold is no early end. */
+static void hill_believed(const double *shape, const double *x, size_t n, double *log_share) {
+    double k = exp(shape[1]), tail = fmin(k, TAIL_MOST);
+    for (size_t i = 0; i < n; i++) {
+        double t = tail * (x[i] - shape[0]);
+        log_share[i] = k / tail * (t < -30 ? t : -log1p(exp(-t)));
     }
 }
 
@@ -67,13 +79,13 @@ static void logarithm(const double *shape, const double *x, size_t n, double *lo
  * Hill, which bends as it must: its misfit is larger, and the backtest says which of them is the better
  * guess. */
 static const struct fit_family families[] = {
-    {MI_CURVE_HILL, 2, {0, 0}, {0.8, 0.45}, {0.2, 0.3}, 0.02, hill},
-    {MI_CURVE_MM, 1, {0}, {0.8}, {0.7}, 0.15, mm},
-    {MI_CURVE_EXP, 1, {0}, {0.8}, {0.7}, 0.15, exponential},
-    {MI_CURVE_GOMPERTZ, 2, {-0.7, 0}, {0.8, 0.45}, {0.35, 0.45}, 0.05, gompertz},
-    {MI_CURVE_LOGISTIC, 2, {-0.7, 0.3}, {0.8, 0.45}, {0.35, 0.45}, 0.05, logistic},
-    {MI_CURVE_POWER, 1, {-0.5}, {0.3}, {0.15}, 0.15, power},
-    {MI_CURVE_LOG, 1, {-0.7}, {0.8}, {0.7}, 0.15, logarithm},
+    {MI_CURVE_HILL, 2, {0, 0}, {0.8, 0.45}, {0.2, 0.3}, 0.02, hill, hill_believed},
+    {MI_CURVE_MM, 1, {0}, {0.8}, {0.7}, 0.15, mm, mm},
+    {MI_CURVE_EXP, 1, {0}, {0.8}, {0.7}, 0.15, exponential, exponential},
+    {MI_CURVE_GOMPERTZ, 2, {-0.7, 0}, {0.8, 0.45}, {0.35, 0.45}, 0.05, gompertz, gompertz},
+    {MI_CURVE_LOGISTIC, 2, {-0.7, 0.3}, {0.8, 0.45}, {0.35, 0.45}, 0.05, logistic, logistic},
+    {MI_CURVE_POWER, 1, {-0.5}, {0.3}, {0.15}, 0.15, power, power},
+    {MI_CURVE_LOG, 1, {-0.7}, {0.8}, {0.7}, 0.15, logarithm, logarithm},
 };
 
 const struct fit_family *fit_family_of(enum mi_curve_family family) {

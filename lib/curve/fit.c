@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 
 #define GROUP_SEPARATOR '\x1f'
+#define TARGET_MOST     366 /* days from the newest to the day that curves are of */
 #define FEATURES_ALL    128 /* values of attributes that have a coefficient */
 
 const char *mi_curve_fit_status_name(enum mi_curve_fit_status status) {
@@ -42,6 +43,7 @@ enum mi_status mi_curve_fit_new(const struct mi_curve_fit_options *options, stru
     if (!fit)
         return mi_no_memory(error);
     fit->options = *options;
+    fit->portfolio.target = MI_DATE_MISSING;
     enum mi_status status = mi_index_new(&fit->ids, error);
     if (status == MI_OK)
         status = mi_index_new(&fit->groups, error);
@@ -70,6 +72,7 @@ void mi_curve_fit_free(struct mi_curve_fit *fit) {
     free(fit->portfolio.days);
     free(fit->portfolio.campaigns);
     free(fit->portfolio.prior.nodes);
+    fit_delays_free(&fit->delays);
     free(fit->portfolio.room);
     free(fit);
 }
@@ -202,17 +205,19 @@ enum mi_status mi_curve_fit_covariates(struct mi_curve_fit *fit, struct mi_text 
 
 enum mi_status mi_curve_fit_delay(struct mi_curve_fit *fit, int32_t asof, const double *shares, size_t count,
                                   struct mi_error *error) {
-    if (count > MI_CURVE_DELAY_AGES)
-        return mi_error_set(error, MI_BAD_ARGUMENT, "a delay of more than %d days", MI_CURVE_DELAY_AGES);
-    for (size_t i = 0; i < count; i++)
-        if (!(shares[i] >= 0 && shares[i] <= 1) || (i > 0 && shares[i] < shares[i - 1]))
-            return mi_error_set(error, MI_BAD_ARGUMENT,
-                                "the share known at age %zu must lie between that of the day before and 1",
-                                i);
-    memcpy(fit->delay, shares, count * sizeof *shares);
-    fit->delay_count = count;
     fit->asof = asof;
-    return MI_OK;
+    return fit_delay_set(&fit->delays, 0, shares, count, error);
+}
+
+enum mi_status mi_curve_fit_group_delay(struct mi_curve_fit *fit, struct mi_text group, const double *shares,
+                                        size_t count, struct mi_error *error) {
+    struct mi_buffer path = {0};
+    mi_buffer_byte(&path, GROUP_SEPARATOR);
+    mi_buffer_append(&path, group.data, group.size);
+    size_t node = path.failed ? 0 : mi_index_find(fit->groups, (struct mi_text){path.data, path.size});
+    enum mi_status status = path.failed ? mi_no_memory(error) : MI_OK;
+    mi_buffer_free(&path);
+    return status || node == SIZE_MAX ? status : fit_delay_set(&fit->delays, node, shares, count, error);
 }
 
 enum mi_status mi_curve_fit_adstock(struct mi_curve_fit *fit, double rate, struct mi_error *error) {
@@ -220,6 +225,10 @@ enum mi_status mi_curve_fit_adstock(struct mi_curve_fit *fit, double rate, struc
         return mi_error_set(error, MI_BAD_ARGUMENT, "a rate of carry-over is 0 to below 1");
     fit->adstock = rate;
     return MI_OK;
+}
+
+void mi_curve_fit_for(struct mi_curve_fit *fit, int32_t date) {
+    fit->portfolio.target = date;
 }
 
 /* ---- running ---- */
@@ -289,16 +298,32 @@ static int32_t newest_date(const struct portfolio *portfolio) {
     return newest;
 }
 
+static enum mi_status check_target(const struct portfolio *portfolio, struct mi_error *error) {
+    char target[16], newest[16];
+    if (portfolio->target == MI_DATE_MISSING)
+        return MI_OK;
+    if (!portfolio->dated)
+        return mi_error_set(error, MI_BAD_INPUT, "curves of a day need dates");
+    int32_t last = newest_date(portfolio);
+    mi_date_format(portfolio->target, target);
+    mi_date_format(last, newest);
+    if (portfolio->target <= last || portfolio->target - last > TARGET_MOST)
+        return mi_error_set(error, MI_BAD_ARGUMENT,
+                            "curves of %s: the day must be 1 to %d days after the newest, %s", target,
+                            TARGET_MOST, newest);
+    return MI_OK;
+}
+
 /* Delay and carry-over, on rows in order. */
 static enum mi_status apply_timing(struct mi_curve_fit *fit, struct mi_error *error) {
     struct portfolio *portfolio = &fit->portfolio;
     bool carries = fit->adstock != 0;
     enum mi_status status = MI_OK;
-    if ((fit->delay_count > 0 || carries) && !portfolio->dated)
+    if ((fit->delays.count > 0 || carries) && !portfolio->dated)
         return mi_error_set(error, MI_BAD_INPUT, "a delay or carry-over needs dates");
-    if (fit->delay_count > 0)
+    if (fit->delays.count > 0)
         status = fit_delay_apply(portfolio, fit->asof != MI_DATE_MISSING ? fit->asof : newest_date(portfolio),
-                                 fit->delay, fit->delay_count, &fit->too_young);
+                                 &fit->delays, &fit->too_young, error);
     if (status == MI_OK)
         assign_rows(portfolio);
     fit->adstock_estimated = isnan(fit->adstock);
@@ -377,6 +402,8 @@ enum mi_status mi_curve_fit_run(struct mi_curve_fit *fit, const struct mi_notes 
         return mi_no_memory(error);
     sort_days(portfolio);
     enum mi_status status = merge_duplicates(fit, error);
+    if (status == MI_OK)
+        status = check_target(portfolio, error);
     if (status != MI_OK)
         return status;
     status = apply_timing(fit, error);

@@ -120,6 +120,9 @@ struct fit_family {
     double misfit;                   /* standard deviation of log users about a curve of the family */
     /* For x = log(spend / highest spend): log of users as a share of the ceiling. */
     void (*log_shares)(const double *shape, const double *x, size_t n, double *log_share);
+    /* The same as the posterior believes it of a campaign; the answer is the family's curve nearest to that.
+     */
+    void (*believed_log_shares)(const double *shape, const double *x, size_t n, double *log_share);
 };
 
 /* NULL for a family that cannot be fitted. */
@@ -168,6 +171,7 @@ struct node { /* a group of campaigns; node 0 is the portfolio */
     double mean[PARAMETERS];
     double campaigns, spend, users; /* sums while learning: number, highest spends, users there */
     double shapes, shape[SHAPES];   /* number with a shape of their own, and its sums */
+    double day;                     /* log of what the day that the curves are of does to the group */
 };
 
 struct kind { /* of campaigns, by their last shape parameter: see kinds.c */
@@ -212,10 +216,11 @@ struct shared_cell { /* a group and date */
 };
 
 struct shared {
-    struct shared_cell *cells; /* NULL: none */
+    struct shared_cell *cells;    /* of groups by date; NULL: none */
+    double (*weekdays)[WEEKDAYS]; /* of groups: what the portfolio's dates of a weekday have in common */
     size_t count, span;
     int32_t oldest;
-    double sd;
+    double sd, weekday_sd, within_week_sd;
 };
 
 #define FIT_LEVEL_SD_LEAST 0.2 /* the prior's spread of levels is never learnt to be smaller */
@@ -241,6 +246,8 @@ struct portfolio {
     double *room;     /* for campaign_count numbers, while learning */
     size_t leftovers; /* rows of hardly any spend, left out */
     bool dated;
+    int32_t
+        target; /* date that the curves are of; MI_DATE_MISSING: an average weekday, after the newest date */
     enum aim aim;
     unsigned long threads;
 };
@@ -250,12 +257,18 @@ void fit_prior_start(struct portfolio *portfolio);
 void fit_weekdays_start(struct portfolio *portfolio);
 enum mi_status fit_shared_start(struct portfolio *portfolio, struct mi_error *error);
 void fit_shared_free(struct portfolio *portfolio);
+/* The weekday of a day from the oldest. */
+size_t fit_shared_weekday(const struct shared *shared, size_t day);
+/* What the rows say of each group's day, at the effects as they are. */
+void fit_shared_sum(struct portfolio *portfolio);
 /* Learn from the campaigns as they were fitted last. */
 void fit_shared_learn(struct portfolio *portfolio);
 /* The group of a campaign, by its node of the prior. */
 size_t fit_shared_group(const struct prior *prior, size_t node);
-/* Takes the levels to what is expected of the day after the newest (level.c). */
+/* Takes the levels to what is expected of the day that the curves are of (level.c). */
 enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error);
+/* Log of what that day does to a campaign. */
+double fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign);
 void fit_prior_learn(struct portfolio *portfolio);
 void fit_noise_learn(struct portfolio *portfolio);
 void fit_weekdays_learn(struct portfolio *portfolio);
@@ -308,9 +321,21 @@ enum mi_status fit_solver_solve(struct solver *solver, const struct portfolio *p
 
 /* ---- timing.c ---- */
 
-/* What is known of each day as of a date, by its age; drops days of which hardly anything is. */
-enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const double *shares, size_t count,
-                               size_t *left_out);
+struct delay { /* shares of a day's conversions that are known by its age */
+    size_t node, count;
+    double *shares;
+};
+struct delays { /* the first is that of all groups without their own */
+    struct delay *of;
+    size_t count, capacity;
+};
+
+enum mi_status fit_delay_set(struct delays *delays, size_t node, const double *shares, size_t count,
+                             struct mi_error *error);
+void fit_delays_free(struct delays *delays);
+/* What is known of each day as of a date; drops days of which hardly anything is. */
+enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const struct delays *delays,
+                               size_t *left_out, struct mi_error *error);
 /* Spends, by campaign and date, to what works on the day. */
 void fit_adstock_apply(struct portfolio *portfolio, double rate);
 enum mi_status fit_adstock_estimate(const struct portfolio *portfolio, double *rate, struct mi_error *error);

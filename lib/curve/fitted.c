@@ -171,6 +171,7 @@ static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *
     double covariance[PARAMETERS][PARAMETERS], centre[PARAMETERS];
     fit_prior_centre(portfolio, campaign, centre);
     fit_prior_spread(portfolio, centre, covariance);
+    centre[0] += fit_level_of_day(portfolio, campaign);
     covariance[0][0] += fit->users > 0 ? 0 : 1 / 0.5;
     double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
     row->covariance_count =

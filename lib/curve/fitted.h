@@ -22,9 +22,9 @@ struct mi_curve_fit {
     double typical_level; /* median of their log users per spend */
     double users;         /* of all campaigns */
     int32_t asof;         /* of the delay */
-    size_t delay_count, too_young;
-    double delay[MI_CURVE_DELAY_AGES]; /* shares known, by age in days */
-    double adstock;                    /* rate; NaN: to be estimated */
+    struct delays delays; /* none: all is known at once */
+    size_t too_young;
+    double adstock; /* rate; NaN: to be estimated */
     bool adstock_estimated;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The level that is expected of the day after the newest: a curve is fitted to all days, but it is used for
- * the next. Groups have good and bad days that may last, campaigns drift. How far a group's days foretell the
- * next is learnt: the simple exponential smoothing, damped, that would have foretold the past ones best.
+ * The level that is expected of the day that the curves are of: a curve is fitted to all days, but it is used
+ * for the next. Groups have weekdays, and good and bad days that may last, campaigns drift. How far a group's
+ * days foretell the next is learnt: of the autoregressions of first order, seen with the noise of the rows,
+ * the one under which the past ones were likeliest (Durbin & Koopman 2012, section 2.2 for the filter).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -19,9 +20,12 @@
 #define FALL        2.5 /* standard errors: groups that all fall by more are not complete */
 #define YOUNG       14  /* newest days that may be incomplete */
 
-struct pace {
-    double weight;  /* of the newest day */
-    double damping; /* of the level, a day */
+#define STEP_MOST      0.5 /* of an observation from the effect as it was learnt */
+#define START_VARIANCE 0.1 /* of a group's first day, where days remember all that was */
+
+struct pace {      /* of groups' days */
+    double memory; /* correlation of a day's level with the next day's */
+    double sd;     /* of what a day adds */
 };
 
 static double block_mean(const struct fit_day *days) {
@@ -47,70 +51,89 @@ static double drift_variance(const struct portfolio *portfolio) {
     return count >= BLOCKS_LEAST ? fmax(sum / count, 0) : 0;
 }
 
-/* The level of a group foretold for day `until` from those before. With `errors`, the error on each day is
- * put there (NAN: nothing to compare with). */
-static double smooth(const struct shared *shared, size_t group, struct pace pace, size_t until,
-                     double *errors) {
-    double level = 0;
-    for (size_t d = 0; d < until; d++) {
-        const struct shared_cell *cell = &shared->cells[group * shared->span + d];
-        bool seen = cell->rows >= SHARED_ROWS_LEAST;
+/* A group's day about the curves, as it is foretold. */
+struct filter {
+    double level, variance;
+};
+
+/* What the rows of a day say of it, with weekdays taken out, and the variance of that; false: nothing. */
+static bool observe(const struct shared *shared, size_t group, size_t day, double *seen, double *variance) {
+    const struct shared_cell *cell = &shared->cells[group * shared->span + day];
+    if (cell->rows < SHARED_ROWS_LEAST || !(cell->information > 0))
+        return false;
+    double step = fmin(fmax(cell->gradient / cell->information, -STEP_MOST), STEP_MOST);
+    *seen = cell->effect + step - shared->weekdays[group][fit_shared_weekday(shared, day)];
+    *variance = 1 / cell->information;
+    return true;
+}
+
+/* Kalman's filter from the first day up to `until`; the level that is foretold of that day. With `errors`,
+ * each day's error over its standard deviation is put there (NAN: nothing to compare with), and the log
+ * likelihood of the days from FIRST_DAYS on is added to *likelihood. */
+static struct filter filter_days(const struct shared *shared, size_t group, struct pace pace, size_t until,
+                                 double *errors, double *likelihood) {
+    double step = pace.sd * pace.sd;
+    struct filter at = {.variance =
+                            pace.memory < 1 ? step / (1 - pace.memory * pace.memory) : START_VARIANCE};
+    for (size_t day = 0; day < until; day++) {
+        double seen, noise;
+        bool there = observe(shared, group, day, &seen, &noise);
         if (errors)
-            errors[d] = seen ? cell->effect - level : NAN;
-        if (seen)
-            level += pace.weight * (cell->effect - level);
-        level *= pace.damping;
+            errors[day] = NAN;
+        if (there) {
+            double variance = at.variance + noise, gain = at.variance / variance, error = seen - at.level;
+            if (errors)
+                errors[day] = error / sqrt(variance);
+            if (likelihood && day >= FIRST_DAYS)
+                *likelihood -= 0.5 * (log(variance) + error * error / variance);
+            at.level += gain * error;
+            at.variance -= gain * at.variance;
+        }
+        at.level *= pace.memory;
+        at.variance = pace.memory * pace.memory * at.variance + step;
     }
-    return level;
+    return at;
 }
 
-/* Sum of squared errors of a pace over all groups' days before `until`; *count of them. */
-static double squares_of(const struct shared *shared, struct pace pace, size_t until, double *errors,
-                         size_t *count) {
-    double sum = 0;
-    *count = 0;
-    for (size_t group = 0; (group + 1) * shared->span <= shared->count; group++) {
-        smooth(shared, group, pace, until, errors);
-        for (size_t d = FIRST_DAYS; d < until; d++)
-            if (!isnan(errors[d])) {
-                sum += errors[d] * errors[d];
-                ++*count;
-            }
-    }
-    return sum;
+static size_t days_seen(const struct shared *shared, size_t until) {
+    size_t count = 0;
+    double seen, variance;
+    for (size_t group = 0; (group + 1) * shared->span <= shared->count; group++)
+        for (size_t day = FIRST_DAYS; day < until; day++)
+            count += observe(shared, group, day, &seen, &variance);
+    return count;
 }
 
-/* The pace that foretells best, of a grid; `sd` of its errors. */
-static struct pace learn_pace(const struct shared *shared, size_t until, double *errors, double *sd) {
-    static const double weights[] = {0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1};
-    static const double dampings[] = {0.6, 0.8, 0.9, 0.95, 1};
-    struct pace best = {0, 1};
-    size_t count;
-    double least = squares_of(shared, best, until, errors, &count);
-    if (count < CELLS_LEAST) {
-        *sd = INFINITY;
+/* The likeliest pace of a grid. */
+static struct pace learn_pace(const struct shared *shared, size_t until) {
+    static const double memories[] = {0.5, 0.7, 0.8, 0.9, 0.95, 1};
+    static const double steps[] = {0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.2, 0.3};
+    struct pace best = {0};
+    double most = -INFINITY;
+    if (days_seen(shared, until) < CELLS_LEAST)
         return best;
-    }
-    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
-        for (size_t j = 0; j < sizeof dampings / sizeof *dampings; j++) {
-            struct pace pace = {weights[i], dampings[j]};
-            double squares = squares_of(shared, pace, until, errors, &count);
-            if (squares < least) {
-                least = squares;
+    for (size_t i = 0; i <= sizeof memories / sizeof *memories; i++)
+        for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
+            bool none = i == sizeof memories / sizeof *memories;
+            struct pace pace = none ? (struct pace){0} : (struct pace){memories[i], steps[j]};
+            double likelihood = 0;
+            for (size_t group = 0; (group + 1) * shared->span <= shared->count; group++)
+                filter_days(shared, group, pace, until, NULL, &likelihood);
+            if (likelihood > most) {
+                most = likelihood;
                 best = pace;
             }
         }
-    *sd = sqrt(least / (double)count);
     return best;
 }
 
-/* The mean error of all groups on a day, foretold from the days before; *groups that have one. */
+/* The mean error of all groups on a day, over its standard deviation; *groups that have one. */
 static double fall_of(const struct shared *shared, struct pace pace, size_t day, double *errors,
                       size_t *groups) {
     double sum = 0;
     *groups = 0;
     for (size_t group = 0; (group + 1) * shared->span <= shared->count; group++) {
-        smooth(shared, group, pace, day + 1, errors);
+        filter_days(shared, group, pace, day + 1, errors, NULL);
         if (!isnan(errors[day])) {
             sum += errors[day];
             ++*groups;
@@ -121,31 +144,42 @@ static double fall_of(const struct shared *shared, struct pace pace, size_t day,
 
 /* The days from the oldest on that say what the level is: conversions of the newest may not all have come in,
  * and then all groups fall at once, from some day on. */
-static size_t complete_days(const struct shared *shared, struct pace pace, double sd, double *errors) {
+static size_t complete_days(const struct shared *shared, struct pace pace, double *errors) {
     size_t from = shared->span > YOUNG ? shared->span - YOUNG : 0;
     for (size_t day = shared->span; day-- > from;) {
         size_t groups;
         double fall = fall_of(shared, pace, day, errors, &groups);
-        if (groups > 0 && fall > -FALL * sd / sqrt((double)groups))
+        if (groups > 0 && fall > -FALL / sqrt((double)groups))
             return day + 1;
     }
     return shared->span;
 }
 
-static void add_group_levels(struct portfolio *portfolio, double *errors) {
+/* What is expected of each group on the day, counted from the oldest. */
+static void learn_group_days(struct portfolio *portfolio, size_t target, double *errors) {
     const struct shared *shared = &portfolio->shared;
-    double sd;
-    size_t judged = shared->span > YOUNG ? shared->span - YOUNG : 0;
-    struct pace pace = learn_pace(shared, judged, errors, &sd);
-    if (pace.weight <= 0)
+    struct pace pace = learn_pace(shared, shared->span > YOUNG ? shared->span - YOUNG : 0);
+    if (pace.sd <= 0)
         return;
-    size_t complete = complete_days(shared, pace, sd, errors);
-    double aged = pow(pace.damping, (double)(shared->span - complete));
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        struct campaign *campaign = &portfolio->campaigns[i];
-        size_t group = fit_shared_group(&portfolio->prior, campaign->node);
-        campaign->parameter[0] += aged * smooth(shared, group, pace, complete, NULL);
-    }
+    size_t complete = complete_days(shared, pace, errors);
+    double aged = pow(pace.memory, (double)(target - complete));
+    for (size_t group = 0; group < portfolio->prior.node_count; group++)
+        portfolio->prior.nodes[group].day =
+            aged * filter_days(shared, group, pace, complete, NULL, NULL).level;
+}
+
+static void learn_group_weekdays(struct portfolio *portfolio) {
+    for (size_t group = 0; group < portfolio->prior.node_count; group++)
+        portfolio->prior.nodes[group].day +=
+            portfolio->shared.weekdays[group][mi_date_weekday(portfolio->target)];
+}
+
+double fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign) {
+    double day = portfolio->prior.nodes[fit_shared_group(&portfolio->prior, campaign->node)].day;
+    if (portfolio->target == MI_DATE_MISSING || !portfolio->weekdays.used)
+        return day;
+    int weekday = mi_date_weekday(portfolio->target);
+    return day + (campaign->count > 0 ? campaign->weekday[weekday] : portfolio->weekdays.mean[weekday]);
 }
 
 static void add_own_levels(struct portfolio *portfolio) {
@@ -166,14 +200,28 @@ static void add_own_levels(struct portfolio *portfolio) {
     }
 }
 
-enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error) {
-    if (!portfolio->shared.cells)
-        return MI_OK;
-    double *errors = malloc((portfolio->shared.span + 1) * sizeof *errors);
+static enum mi_status learn_groups(struct portfolio *portfolio, struct mi_error *error) {
+    const struct shared *shared = &portfolio->shared;
+    size_t target =
+        portfolio->target == MI_DATE_MISSING ? shared->span : (size_t)(portfolio->target - shared->oldest);
+    double *errors = malloc((shared->span + 1) * sizeof *errors);
     if (!errors)
         return mi_no_memory(error);
-    add_group_levels(portfolio, errors);
+    fit_shared_sum(portfolio);
+    learn_group_days(portfolio, target, errors);
     free(errors);
-    add_own_levels(portfolio);
+    if (portfolio->target != MI_DATE_MISSING)
+        learn_group_weekdays(portfolio);
     return MI_OK;
+}
+
+enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error) {
+    for (size_t i = 0; i < portfolio->prior.node_count; i++)
+        portfolio->prior.nodes[i].day = 0;
+    enum mi_status status = portfolio->shared.cells ? learn_groups(portfolio, error) : MI_OK;
+    for (size_t i = 0; i < portfolio->campaign_count && status == MI_OK; i++)
+        portfolio->campaigns[i].parameter[0] += fit_level_of_day(portfolio, &portfolio->campaigns[i]);
+    if (status == MI_OK && portfolio->shared.cells)
+        add_own_levels(portfolio);
+    return status;
 }

@@ -151,7 +151,7 @@ static void weigh(const struct fit_family *family, const struct prior *prior, co
     for (size_t r = 0; r < REACHES; r++)
         x[n + r] = fit_log_reach[r] + bins->in_view;
     x[n + REACHES] = 0;
-    family->log_shares(point->shape, x, n + REACHES + 1, share);
+    family->believed_log_shares(point->shape, x, n + REACHES + 1, share);
     double top = share[n + REACHES];
     point->anchor = fit_family_anchor(family, point->shape);
     double level = centre[0] + prior->anchor * point->anchor;

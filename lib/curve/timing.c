@@ -15,21 +15,62 @@
 #include "base/memory.h"
 #include "curve/fit.h"
 
-#define CAMPAIGNS_MOST 100 /* that the rate is estimated from */
-#define ROWS_NEEDED    14
-#define RATE_STEP      0.1
-#define RATES          9
-#define GAIN_NEEDED    2.0  /* in log likelihood, for any carry-over */
-#define SHARE_LEAST    0.02 /* a day of which less is known says nothing */
+#define CAMPAIGNS_MOST   100 /* that the rate is estimated from */
+#define ROWS_NEEDED      14
+#define RATE_STEP        0.1
+#define RATES            9
+#define GAIN_NEEDED      2.0   /* in log likelihood, for any carry-over */
+#define PART_CONVERSIONS 200.0 /* that a part is taken to have had as all of them */
+#define SHARE_LEAST      0.02  /* a day of which less is known says nothing */
 
-enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const double *shares, size_t count,
-                               size_t *left_out) {
+enum mi_status fit_delay_set(struct delays *delays, size_t node, const double *shares, size_t count,
+                             struct mi_error *error) {
+    if (count > MI_CURVE_DELAY_AGES)
+        return mi_error_set(error, MI_BAD_ARGUMENT, "a delay of more than %d days", MI_CURVE_DELAY_AGES);
+    for (size_t i = 0; i < count; i++)
+        if (!(shares[i] >= 0 && shares[i] <= 1) || (i > 0 && shares[i] < shares[i - 1]))
+            return mi_error_set(error, MI_BAD_ARGUMENT,
+                                "the share known at age %zu must lie between that of the day before and 1",
+                                i);
+    struct delay *grown = mi_array_room(delays->of, delays->count, &delays->capacity, sizeof *grown);
+    struct delay *own = grown ? &grown[delays->count] : NULL;
+    delays->of = grown ? grown : delays->of;
+    if (own)
+        *own = (struct delay){.node = node, .count = count, .shares = malloc((count + 1) * sizeof *shares)};
+    if (!own || !own->shares)
+        return mi_no_memory(error);
+    memcpy(own->shares, shares, count * sizeof *shares);
+    delays->count++;
+    return MI_OK;
+}
+
+void fit_delays_free(struct delays *delays) {
+    for (size_t i = 0; i < delays->count; i++)
+        free(delays->of[i].shares);
+    free(delays->of);
+}
+
+/* The delay of each node of the prior. */
+static const struct delay **delays_by_node(const struct portfolio *portfolio, const struct delays *delays) {
+    const struct delay **of = calloc(portfolio->prior.node_count, sizeof *of);
+    for (size_t i = 1; of && i < delays->count; i++)
+        of[delays->of[i].node] = &delays->of[i];
+    for (size_t node = 0; of && node < portfolio->prior.node_count; node++)
+        if (!of[node])
+            of[node] = node > 0 ? of[portfolio->prior.nodes[node].parent] : &delays->of[0];
+    return of;
+}
+
+enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const struct delays *delays,
+                               size_t *left_out, struct mi_error *error) {
+    const struct delay **of = delays_by_node(portfolio, delays);
     size_t kept = 0;
     *left_out = 0;
-    for (size_t i = 0; i < portfolio->day_count; i++) {
+    for (size_t i = 0; of && i < portfolio->day_count; i++) {
         struct fit_day day = portfolio->days[i];
+        const struct delay *delay = of[portfolio->campaigns[day.campaign].node];
         int64_t age = (int64_t)asof - day.date;
-        double share = age < 0 ? 0 : age < (int64_t)count ? shares[age] : 1;
+        double share = age < 0 ? 0 : age < (int64_t)delay->count ? delay->shares[age] : 1;
         if (share < SHARE_LEAST) {
             ++*left_out;
             continue;
@@ -37,8 +78,10 @@ enum mi_status fit_delay_apply(struct portfolio *portfolio, int32_t asof, const 
         day.known = (float)log(share);
         portfolio->days[kept++] = day;
     }
-    portfolio->day_count = kept;
-    return MI_OK;
+    enum mi_status status = of ? MI_OK : mi_no_memory(error);
+    portfolio->day_count = of ? kept : portfolio->day_count;
+    free(of);
+    return status;
 }
 
 void mi_curve_delay_add(struct mi_curve_delay *delay, const double *known, size_t count) {
@@ -51,19 +94,27 @@ void mi_curve_delay_add(struct mi_curve_delay *delay, const double *known, size_
         delay->count = count < MI_CURVE_DELAY_AGES ? count : MI_CURVE_DELAY_AGES;
 }
 
-enum mi_status mi_curve_delay_shares(const struct mi_curve_delay *delay, double shares[MI_CURVE_DELAY_AGES],
-                                     struct mi_error *error) {
+enum mi_status mi_curve_delay_shares_of_part(const struct mi_curve_delay *part,
+                                             const struct mi_curve_delay *all,
+                                             double shares[MI_CURVE_DELAY_AGES], struct mi_error *error) {
     double share = 1;
-    for (size_t age = delay->count; age-- > 0;) {
-        if (age + 1 < delay->count) {
-            if (!(delay->after[age] > 0))
+    for (size_t age = all->count; age-- > 0;) {
+        if (age + 1 < all->count) {
+            if (!(all->after[age] > 0))
                 return mi_error_set(error, MI_BAD_INPUT, "no conversions known at both ages %zu and %zu", age,
                                     age + 1);
-            share *= fmin(delay->before[age] / delay->after[age], 1);
+            double ratio = all->before[age] / all->after[age];
+            share *= fmin(
+                (part->before[age] + PART_CONVERSIONS * ratio) / (part->after[age] + PART_CONVERSIONS), 1);
         }
         shares[age] = share;
     }
     return MI_OK;
+}
+
+enum mi_status mi_curve_delay_shares(const struct mi_curve_delay *delay, double shares[MI_CURVE_DELAY_AGES],
+                                     struct mi_error *error) {
+    return mi_curve_delay_shares_of_part(delay, delay, shares, error);
 }
 
 /* ---- carry-over ---- */
