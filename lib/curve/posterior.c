@@ -10,8 +10,6 @@
  */
 #include "curve/posterior.h"
 
-#include <gsl/gsl_errno.h>
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +18,7 @@
     11 /* grid points along the ridge and across it, and their spacing in standard deviations                \
         */
 #define SIDE_SHORT 5
+#define POINTS     (SIDE_LONG * SIDE_SHORT)
 #define STEP_LONG  0.8
 #define STEP_SHORT 1.1
 
@@ -46,12 +45,11 @@
 static const double reach_weight[REACHES] = {0.1, 0.5, 1, 10, 1, 2, 2};
 
 struct kriging {
-    size_t n;                      /* bins */
-    double inverse[BINS * BINS];   /* of the targets' covariance given the shape */
-    double cross[REACHES][BINS];   /* covariance of log users at the reaches with the targets */
-    double left[REACHES][REACHES]; /* what is left of their covariance given the targets */
-    double level_variance, level_left;
-    double level_left_reach[REACHES]; /* covariance of level and reaches, given the targets */
+    size_t n;                    /* bins */
+    double inverse[BINS * BINS]; /* of the targets' covariance given the shape */
+    double row_sum[BINS];        /* of the inverse */
+    double level, level_left;    /* the level's variance; what is left of it given the targets */
+    double misfit;               /* the misfit's variance */
 };
 
 static double kernel(double a, double b) {
@@ -59,52 +57,69 @@ static double kernel(double a, double b) {
     return exp(-0.5 * distance * distance);
 }
 
+/* matrix := its inverse; it is symmetric and positive definite, or false is returned. */
 static bool invert(double *matrix, size_t n) {
-    gsl_matrix_view view = gsl_matrix_view_array(matrix, n, n);
-    return gsl_linalg_cholesky_decomp1(&view.matrix) == GSL_SUCCESS &&
-           gsl_linalg_cholesky_invert(&view.matrix) == GSL_SUCCESS;
+    for (size_t k = 0; k < n; k++) {
+        double *pivot = matrix + k * n, scale = 1 / pivot[k];
+        if (!(pivot[k] > 0))
+            return false;
+        pivot[k] = 1;
+        for (size_t j = 0; j < n; j++)
+            pivot[j] *= scale;
+        for (size_t i = 0; i < n; i++) {
+            double *row = matrix + i * n, factor = row[k];
+            if (i == k)
+                continue;
+            row[k] = 0;
+            for (size_t j = 0; j < n; j++)
+                row[j] -= factor * pivot[j];
+        }
+    }
+    return true;
 }
 
-static double bilinear(const double *a, const double *matrix, const double *b, size_t n) {
+static double dot(const double *a, const double *b, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double row = 0;
-        for (size_t j = 0; j < n; j++)
-            row += matrix[i * n + j] * b[j];
-        sum += a[i] * row;
-    }
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
     return sum;
 }
 
+/* product = matrix a; the matrix is symmetric. */
+static void multiply(const double *matrix, const double *a, size_t n, double *product) {
+    memset(product, 0, n * sizeof *product);
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < n; i++)
+            product[i] += matrix[j * n + i] * a[j];
+}
+
 static bool prepare(const struct prior *prior, const struct posterior_bins *bins, struct kriging *k) {
-    double level = prior->sd[0] * prior->sd[0], misfit = prior->misfit * prior->misfit, ones[BINS];
+    double ones[BINS];
     size_t n = k->n = bins->n;
+    k->level = prior->sd[0] * prior->sd[0];
+    k->misfit = prior->misfit * prior->misfit;
+    for (size_t i = 0; i < BINS; i++)
+        ones[i] = 1;
     for (size_t i = 0; i < n; i++) {
-        ones[i] = level;
-        for (size_t j = 0; j < n; j++)
-            k->inverse[i * n + j] =
-                level + misfit * kernel(bins->x[i], bins->x[j]) + (i == j ? bins->variance[i] : 0);
+        for (size_t j = 0; j < i; j++)
+            k->inverse[i * n + j] = k->inverse[j * n + i] =
+                k->level + k->misfit * kernel(bins->x[i], bins->x[j]);
+        k->inverse[i * n + i] = k->level + k->misfit + bins->variance[i];
     }
     if (!invert(k->inverse, n))
         return false;
-    k->level_variance = level;
-    k->level_left = level - bilinear(ones, k->inverse, ones, n);
-    for (size_t r = 0; r < REACHES; r++)
-        for (size_t i = 0; i < n; i++)
-            k->cross[r][i] = level + misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
-    for (size_t r = 0; r < REACHES; r++) {
-        k->level_left_reach[r] = level - bilinear(ones, k->inverse, k->cross[r], n);
-        for (size_t q = 0; q <= r; q++)
-            k->left[r][q] = k->left[q][r] = level + misfit * kernel(fit_log_reach[r], fit_log_reach[q]) -
-                                            bilinear(k->cross[r], k->inverse, k->cross[q], n);
-    }
+    multiply(k->inverse, ones, n, k->row_sum);
+    k->level_left = k->level - k->level * k->level * dot(ones, k->row_sum, n);
     return true;
 }
 
 /* ---- the grid ---- */
 
 struct point {
-    double weight, shape[SHAPES], level, anchor, users[REACHES], fitted[BINS];
+    double weight, shape[SHAPES];
+    double top, anchor;            /* log share at the highest spend; see fit_family_anchor() */
+    double before, level;          /* the level without the targets, and with them */
+    double solved[BINS];           /* the inverse times the targets' residuals */
     double belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
 };
 
@@ -142,54 +157,23 @@ static double log_prior(const struct fit_family *family, const struct prior *pri
     return kinds ? sum + fit_kinds_log_density(prior, point->offset, point->belongs) : sum;
 }
 
-/* Weight and predictions of one shape. */
+/* Log weight of one shape, and what its level is. */
 static void weigh(const struct fit_family *family, const struct prior *prior, const double *centre,
                   const struct posterior_bins *bins, const struct kriging *k, struct point *point) {
-    double x[BINS + REACHES + 1], share[BINS + REACHES + 1], residual[BINS], solved[BINS], chi = 0;
+    double x[BINS + 2], share[BINS + 2], residual[BINS];
     size_t n = bins->n;
     memcpy(x, bins->x, n * sizeof *x);
-    for (size_t r = 0; r < REACHES; r++)
-        x[n + r] = fit_log_reach[r] + bins->in_view;
-    x[n + REACHES] = 0;
-    family->log_shares(point->shape, x, n + REACHES + 1, share);
-    double top = share[n + REACHES];
-    point->anchor = fit_family_anchor(family, point->shape);
-    double level = centre[0] + prior->anchor * point->anchor;
+    x[n] = 0;
+    x[n + 1] = point->shape[0];
+    family->log_shares(point->shape, x, n + 2, share);
+    point->top = share[n];
+    point->anchor = fit_family_anchor_at(family, point->shape, share + n);
+    point->before = centre[0] + prior->anchor * point->anchor;
     for (size_t i = 0; i < n; i++)
-        residual[i] = bins->target[i] - level - (share[i] - top);
-    point->level = level;
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += k->inverse[i * n + j] * residual[j];
-        solved[i] = sum;
-        chi += sum * residual[i];
-        point->level += k->level_variance * sum;
-        point->fitted[i] = bins->target[i] - bins->variance[i] * sum;
-    }
-    for (size_t r = 0; r < REACHES; r++) {
-        point->users[r] = level + share[n + r] - top;
-        for (size_t i = 0; i < n; i++)
-            point->users[r] += k->cross[r][i] * solved[i];
-    }
-    point->weight = log_prior(family, prior, centre, point) - 0.5 * chi;
-}
-
-/* To the covariance between the points: less weight of its tails, and what is left at each point. */
-static void add_rest(const struct point *points, size_t count, const struct kriging *k,
-                     struct posterior *posterior) {
-    double ratio[REACHES];
-    for (size_t r = 0; r < REACHES; r++) {
-        double absolute = 0, variance = posterior->users_covariance[r][r];
-        for (size_t p = 0; p < count; p++)
-            absolute += points[p].weight * fabs(points[p].users[r] - posterior->log_users[r]);
-        ratio[r] = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
-        ratio[r] *= fit_reach[r] > 1 ? BEYOND : 1;
-    }
-    for (size_t r = 0; r < REACHES; r++)
-        for (size_t q = 0; q < REACHES; q++)
-            posterior->users_covariance[r][q] =
-                ratio[r] * ratio[q] * posterior->users_covariance[r][q] + k->left[r][q];
+        residual[i] = bins->target[i] - point->before - (share[i] - point->top);
+    multiply(k->inverse, residual, n, point->solved);
+    point->level = point->before + k->level * dot(k->row_sum, residual, n);
+    point->weight = log_prior(family, prior, centre, point) - 0.5 * dot(point->solved, residual, n);
 }
 
 static void sum_kinds(const struct point *points, size_t count, struct kind_sums kinds[KINDS]) {
@@ -203,57 +187,120 @@ static void sum_kinds(const struct point *points, size_t count, struct kind_sums
         }
 }
 
+/* Mean and covariance of the parameters. */
 static void average(const struct point *points, size_t count, const struct kriging *k,
-                    struct posterior_bins *bins, struct posterior *posterior) {
+                    struct posterior *posterior) {
     memset(posterior->mean, 0, sizeof posterior->mean);
     memset(posterior->covariance, 0, sizeof posterior->covariance);
-    memset(posterior->log_users, 0, sizeof posterior->log_users);
-    posterior->anchor = posterior->anchor_variance = posterior->anchor_level = 0;
-    for (size_t i = 0; i < bins->n; i++)
-        bins->fitted[i] = bins->fitted_variance[i] = 0;
     for (size_t p = 0; p < count; p++) {
-        const struct point *point = &points[p];
-        const double own[PARAMETERS] = {point->level, point->shape[0], point->shape[1]};
+        const double own[PARAMETERS] = {points[p].level, points[p].shape[0], points[p].shape[1]};
         for (size_t j = 0; j < PARAMETERS; j++)
-            posterior->mean[j] += point->weight * own[j];
-        posterior->anchor += point->weight * point->anchor;
-        for (size_t r = 0; r < REACHES; r++)
-            posterior->log_users[r] += point->weight * point->users[r];
-        for (size_t i = 0; i < bins->n; i++)
-            bins->fitted[i] += point->weight * point->fitted[i];
+            posterior->mean[j] += points[p].weight * own[j];
     }
     posterior->covariance[0][0] = k->level_left;
-    memset(posterior->users_covariance, 0, sizeof posterior->users_covariance);
-    for (size_t i = 0; i < bins->n; i++)
-        bins->fitted_variance[i] =
-            bins->variance[i] - bins->variance[i] * bins->variance[i] * k->inverse[i * bins->n + i];
     for (size_t p = 0; p < count; p++) {
-        const struct point *point = &points[p];
-        const double own[PARAMETERS] = {point->level, point->shape[0], point->shape[1]};
+        const double own[PARAMETERS] = {points[p].level, points[p].shape[0], points[p].shape[1]};
         for (size_t i = 0; i < PARAMETERS; i++)
             for (size_t j = 0; j < PARAMETERS; j++)
                 posterior->covariance[i][j] +=
-                    point->weight * (own[i] - posterior->mean[i]) * (own[j] - posterior->mean[j]);
-        double off = point->anchor - posterior->anchor;
-        posterior->anchor_variance += point->weight * off * off;
-        posterior->anchor_level += point->weight * off * (point->level - posterior->mean[0]);
-        for (size_t r = 0; r < REACHES; r++)
-            for (size_t q = 0; q < REACHES; q++)
-                posterior->users_covariance[r][q] += point->weight *
-                                                     (point->users[r] - posterior->log_users[r]) *
-                                                     (point->users[q] - posterior->log_users[q]);
-        for (size_t i = 0; i < bins->n; i++)
-            bins->fitted_variance[i] +=
-                point->weight * (point->fitted[i] - bins->fitted[i]) * (point->fitted[i] - bins->fitted[i]);
+                    points[p].weight * (own[i] - posterior->mean[i]) * (own[j] - posterior->mean[j]);
     }
-    add_rest(points, count, k, posterior);
 }
 
-/* Evaluates the grid with these axes around the posterior's mean. */
-static void lay(const struct fit_family *family, const struct prior *prior, const double *centre,
-                struct posterior_bins *bins, const struct kriging *kriging, double axes[SHAPES][SHAPES],
-                struct posterior *posterior) {
-    struct point points[SIDE_LONG * SIDE_SHORT];
+static void average_anchor(const struct point *points, size_t count, struct posterior *posterior) {
+    posterior->anchor = posterior->anchor_variance = posterior->anchor_level = 0;
+    for (size_t p = 0; p < count; p++)
+        posterior->anchor += points[p].weight * points[p].anchor;
+    for (size_t p = 0; p < count; p++) {
+        double off = points[p].anchor - posterior->anchor;
+        posterior->anchor_variance += points[p].weight * off * off;
+        posterior->anchor_level += points[p].weight * off * (points[p].level - posterior->mean[0]);
+    }
+}
+
+/* What the bins' log users are: linear in what is solved. */
+static void average_bins(const struct point *points, size_t count, const struct kriging *k,
+                         struct posterior_bins *bins) {
+    double mean[BINS] = {0}, variance[BINS] = {0};
+    for (size_t p = 0; p < count; p++)
+        for (size_t i = 0; i < bins->n; i++)
+            mean[i] += points[p].weight * points[p].solved[i];
+    for (size_t p = 0; p < count; p++)
+        for (size_t i = 0; i < bins->n; i++) {
+            double off = points[p].solved[i] - mean[i];
+            variance[i] += points[p].weight * off * off;
+        }
+    for (size_t i = 0; i < bins->n; i++) {
+        bins->fitted[i] = bins->target[i] - bins->variance[i] * mean[i];
+        bins->fitted_variance[i] = bins->variance[i] + bins->variance[i] * bins->variance[i] *
+                                                           (variance[i] - k->inverse[i * bins->n + i]);
+    }
+}
+
+/* ---- log users at the reaches ---- */
+
+/* To the covariance between the points: less weight of its tails, and what is left at each point. */
+static void add_rest(const struct point *points, size_t count, double users[][REACHES],
+                     const double left[REACHES][REACHES], struct posterior *posterior) {
+    double ratio[REACHES];
+    for (size_t r = 0; r < REACHES; r++) {
+        double absolute = 0, variance = posterior->users_covariance[r][r];
+        for (size_t p = 0; p < count; p++)
+            absolute += points[p].weight * fabs(users[p][r] - posterior->log_users[r]);
+        ratio[r] = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
+        ratio[r] *= fit_reach[r] > 1 ? BEYOND : 1;
+    }
+    for (size_t r = 0; r < REACHES; r++)
+        for (size_t q = 0; q < REACHES; q++)
+            posterior->users_covariance[r][q] =
+                ratio[r] * ratio[q] * posterior->users_covariance[r][q] + left[r][q];
+}
+
+/* Covariance of log users at the reaches with the targets, and what is left of their own given these. */
+static void reach(const struct posterior_bins *bins, const struct kriging *k, double cross[REACHES][BINS],
+                  double left[REACHES][REACHES]) {
+    double solved[BINS];
+    for (size_t r = 0; r < REACHES; r++)
+        for (size_t i = 0; i < bins->n; i++)
+            cross[r][i] = k->level + k->misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
+    for (size_t r = 0; r < REACHES; r++) {
+        multiply(k->inverse, cross[r], bins->n, solved);
+        for (size_t q = 0; q <= r; q++)
+            left[r][q] = left[q][r] = k->level + k->misfit * kernel(fit_log_reach[r], fit_log_reach[q]) -
+                                      dot(solved, cross[q], bins->n);
+    }
+}
+
+static void predict(const struct fit_family *family, const struct point *points, size_t count,
+                    const struct posterior_bins *bins, const struct kriging *k, struct posterior *posterior) {
+    double cross[REACHES][BINS], left[REACHES][REACHES], users[POINTS][REACHES], x[REACHES];
+    memset(posterior->log_users, 0, sizeof posterior->log_users);
+    memset(posterior->users_covariance, 0, sizeof posterior->users_covariance);
+    reach(bins, k, cross, left);
+    for (size_t r = 0; r < REACHES; r++)
+        x[r] = fit_log_reach[r] + bins->in_view;
+    for (size_t p = 0; p < count; p++) {
+        family->log_shares(points[p].shape, x, REACHES, users[p]);
+        for (size_t r = 0; r < REACHES; r++) {
+            users[p][r] += points[p].before - points[p].top + dot(cross[r], points[p].solved, bins->n);
+            posterior->log_users[r] += points[p].weight * users[p][r];
+        }
+    }
+    for (size_t p = 0; p < count; p++)
+        for (size_t r = 0; r < REACHES; r++)
+            for (size_t q = 0; q < REACHES; q++)
+                posterior->users_covariance[r][q] += points[p].weight *
+                                                     (users[p][r] - posterior->log_users[r]) *
+                                                     (users[p][q] - posterior->log_users[q]);
+    add_rest(points, count, users, (const double(*)[REACHES])left, posterior);
+}
+
+/* ---- the posterior ---- */
+
+/* Evaluates the grid with these axes around the posterior's mean; the number of its points. */
+static size_t lay(const struct fit_family *family, const struct prior *prior, const double *centre,
+                  const struct posterior_bins *bins, const struct kriging *kriging,
+                  double axes[SHAPES][SHAPES], struct posterior *posterior, struct point *points) {
     double most = -INFINITY, sum = 0;
     size_t count = 0, side = family->shapes > 1 ? SIDE_SHORT : 1;
     for (size_t i = 0; i < SIDE_LONG; i++)
@@ -270,9 +317,8 @@ static void lay(const struct fit_family *family, const struct prior *prior, cons
         sum += points[p].weight = exp(points[p].weight - most);
     for (size_t p = 0; p < count; p++)
         points[p].weight /= sum;
-    average(points, count, kriging, bins, posterior);
-    if (fit_kinds_used(prior))
-        sum_kinds(points, count, posterior->kinds);
+    average(points, count, kriging, posterior);
+    return count;
 }
 
 /* Whether a grid with these axes resolves the posterior and holds it. */
@@ -293,8 +339,10 @@ static bool fits(const double axes[SHAPES][SHAPES], size_t shapes, const double 
 }
 
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
-                      struct posterior_bins *bins, struct posterior *posterior) {
+                      struct posterior_bins *bins, bool users, struct posterior *posterior) {
     struct kriging kriging;
+    struct point points[POINTS];
+    size_t count = 0;
     if (!prepare(prior, bins, &kriging))
         return false;
     bool settled = false;
@@ -302,7 +350,7 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
         double axes[SHAPES][SHAPES], before[PARAMETERS], layout[PARAMETERS][PARAMETERS];
         memcpy(before, posterior->mean, sizeof before);
         axes_of((const double(*)[PARAMETERS])posterior->layout, family->shapes, axes);
-        lay(family, prior, centre, bins, &kriging, axes, posterior);
+        count = lay(family, prior, centre, bins, &kriging, axes, posterior, points);
         settled = fits((const double(*)[SHAPES])axes, family->shapes, before, posterior);
         memcpy(layout, posterior->covariance, sizeof layout);
         for (size_t i = 0; i < SHAPES; i++)
@@ -311,8 +359,14 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
                                                 STEP_SHORT * STEP_SHORT * axes[i][1] * axes[j][1]);
         memcpy(posterior->layout, layout, sizeof layout);
     }
+    average_anchor(points, count, posterior);
+    average_bins(points, count, &kriging, bins);
+    if (fit_kinds_used(prior))
+        sum_kinds(points, count, posterior->kinds);
+    if (users)
+        predict(family, points, count, bins, &kriging, posterior);
     return isfinite(posterior->mean[0]) && isfinite(posterior->mean[1]) && isfinite(posterior->mean[2]) &&
-           isfinite(posterior->users_covariance[REACHES - 1][REACHES - 1]);
+           (!users || isfinite(posterior->users_covariance[REACHES - 1][REACHES - 1]));
 }
 
 /* ---- the curve that is the answer ---- */

@@ -215,7 +215,8 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
     reweigh(s, campaign);
     fill_bins(s, campaign->dispersion);
     memcpy(before, s->bins.fitted, sizeof before);
-    if (!fit_posterior_of(s->portfolio->family, &s->portfolio->prior, s->centre, &s->bins, posterior))
+    if (!fit_posterior_of(s->portfolio->family, &s->portfolio->prior, s->centre, &s->bins,
+                          !s->portfolio->learning, posterior))
         return false;
     *step = 0;
     for (size_t j = 0; j < s->bins.n; j++)
@@ -348,11 +349,11 @@ enum mi_status fit_solver_solve(struct solver *s, const struct portfolio *portfo
     load(s, portfolio, campaign);
     bool found = find_posterior(s, campaign, &posterior);
     s->width = 1;
-    if (found)
+    if (!found)
+        fall_back(s, campaign);
+    else if (!portfolio->learning)
         fit_posterior_curve(portfolio->family, &posterior, s->bins.in_view, campaign->parameter,
                             campaign->curve_covariance);
-    else
-        fall_back(s, campaign);
     judge(s, campaign);
     return MI_OK;
 }
