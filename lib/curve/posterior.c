@@ -44,12 +44,68 @@
 /* How much each counts for the curve that is the answer. */
 static const double reach_weight[REACHES] = {0.1, 0.5, 1, 10, 1, 2, 2};
 
+/* ---- rows of numbers, one a point of the grid ---- */
+
+enum { BLOCK = 8, ROOM = (POINTS + BLOCK - 1) / BLOCK * BLOCK };
+
+typedef double pair __attribute__((vector_size(2 * sizeof(double))));
+
+/* What stands beyond the last point, up to a whole block, has no weight. */
+union row {
+    double at[ROOM];
+    pair pairs[ROOM / 2];
+};
+
+/* Pairs in the blocks that hold so many numbers. */
+static size_t pairs_of(size_t numbers) {
+    return (numbers + BLOCK - 1) / BLOCK * (BLOCK / 2);
+}
+
+static double sum_products(const union row *a, const union row *b, size_t pairs) {
+    pair even = {0}, odd = {0};
+    for (size_t i = 0; i < pairs; i += 2) {
+        even += a->pairs[i] * b->pairs[i];
+        odd += a->pairs[i + 1] * b->pairs[i + 1];
+    }
+    even += odd;
+    return even[0] + even[1];
+}
+
+static void multiply(const union row *a, const union row *b, size_t pairs, union row *product) {
+    for (size_t i = 0; i < pairs; i++)
+        product->pairs[i] = a->pairs[i] * b->pairs[i];
+}
+
+/* sum += factor[0] rows[0] + factor[step] rows[1] + ...: n rows, a block at a time, in registers. */
+static void add_rows(const double *factor, size_t step, const union row *rows, size_t n, size_t pairs,
+                     union row *sum) {
+    for (size_t b = 0; b < pairs; b += BLOCK / 2) {
+        pair *to = sum->pairs + b, sum_0 = to[0], sum_1 = to[1], sum_2 = to[2], sum_3 = to[3];
+        for (size_t i = 0; i < n; i++) {
+            const pair *row = rows[i].pairs + b, by = {factor[i * step], factor[i * step]};
+            sum_0 += by * row[0];
+            sum_1 += by * row[1];
+            sum_2 += by * row[2];
+            sum_3 += by * row[3];
+        }
+        to[0] = sum_0;
+        to[1] = sum_1;
+        to[2] = sum_2;
+        to[3] = sum_3;
+    }
+}
+
+/* ---- kriging ---- */
+
+/* The Cholesky root of the targets' covariance given the shape whitens what is said of the targets. */
 struct kriging {
-    size_t n;                    /* bins */
-    double inverse[BINS * BINS]; /* of the targets' covariance given the shape */
-    double row_sum[BINS];        /* of the inverse */
-    double level, level_left;    /* the level's variance; what is left of it given the targets */
-    double misfit;               /* the misfit's variance */
+    size_t n;                 /* bins */
+    double level, misfit;     /* variances */
+    double level_left;        /* what is left of the level's given the targets */
+    double root[BINS][BINS];  /* columns, below the diagonal with the other sign */
+    double scale[BINS];       /* 1 / diagonal */
+    double units[BINS][BINS]; /* the inverse of the root, by columns */
+    double level_white[BINS]; /* covariance of the level with the targets, whitened */
 };
 
 static double kernel(double a, double b) {
@@ -57,70 +113,76 @@ static double kernel(double a, double b) {
     return exp(-0.5 * distance * distance);
 }
 
-/* matrix := its inverse; it is symmetric and positive definite, or false is returned. */
-static bool invert(double *matrix, size_t n) {
-    for (size_t k = 0; k < n; k++) {
-        double *pivot = matrix + k * n, scale = 1 / pivot[k];
-        if (!(pivot[k] > 0))
+/* false where the matrix is not positive definite. */
+static bool find_root(struct kriging *k) {
+    for (size_t j = 0; j < k->n; j++) {
+        double *column = k->root[j];
+        if (!(column[j] > 0))
             return false;
-        pivot[k] = 1;
-        for (size_t j = 0; j < n; j++)
-            pivot[j] *= scale;
-        for (size_t i = 0; i < n; i++) {
-            double *row = matrix + i * n, factor = row[k];
-            if (i == k)
-                continue;
-            row[k] = 0;
-            for (size_t j = 0; j < n; j++)
-                row[j] -= factor * pivot[j];
-        }
+        k->scale[j] = 1 / sqrt(column[j]);
+        for (size_t i = j + 1; i < k->n; i++)
+            column[i] *= -k->scale[j];
+        for (size_t l = j + 1; l < k->n; l++)
+            for (size_t i = l; i < k->n; i++)
+                k->root[l][i] -= column[l] * column[i];
     }
     return true;
 }
 
-static double dot(const double *a, const double *b, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
+/* Each column := the root's inverse times it. */
+static void whiten(const struct kriging *k, union row rows[BINS], size_t pairs) {
+    for (size_t i = 0; i < k->n; i++) {
+        add_rows(&k->root[0][i], BINS, rows, i, pairs, &rows[i]);
+        for (size_t b = 0; b < pairs; b++)
+            rows[i].pairs[b] *= k->scale[i];
+    }
 }
 
-/* product = matrix a; the matrix is symmetric. */
-static void multiply(const double *matrix, const double *a, size_t n, double *product) {
-    memset(product, 0, n * sizeof *product);
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < n; i++)
-            product[i] += matrix[j * n + i] * a[j];
+/* Whitens the unit vectors, and the level's covariances. */
+static void whiten_constants(struct kriging *k) {
+    union row rows[BINS];
+    size_t pairs = pairs_of(BINS + 1);
+    for (size_t i = 0; i < k->n; i++) {
+        memset(&rows[i], 0, pairs * sizeof *rows[i].pairs);
+        rows[i].at[i] = 1;
+        rows[i].at[BINS] = k->level;
+    }
+    whiten(k, rows, pairs);
+    for (size_t i = 0; i < k->n; i++) {
+        k->level_white[i] = rows[i].at[BINS];
+        k->level_left -= k->level_white[i] * k->level_white[i];
+        for (size_t j = 0; j <= i; j++)
+            k->units[j][i] = rows[i].at[j];
+    }
 }
 
 static bool prepare(const struct prior *prior, const struct posterior_bins *bins, struct kriging *k) {
-    double ones[BINS];
     size_t n = k->n = bins->n;
-    k->level = prior->sd[0] * prior->sd[0];
+    k->level = k->level_left = prior->sd[0] * prior->sd[0];
     k->misfit = prior->misfit * prior->misfit;
-    for (size_t i = 0; i < BINS; i++)
-        ones[i] = 1;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < i; j++)
-            k->inverse[i * n + j] = k->inverse[j * n + i] =
-                k->level + k->misfit * kernel(bins->x[i], bins->x[j]);
-        k->inverse[i * n + i] = k->level + k->misfit + bins->variance[i];
+    for (size_t j = 0; j < n; j++) {
+        k->root[j][j] = k->level + k->misfit + bins->variance[j];
+        for (size_t i = j + 1; i < n; i++)
+            k->root[j][i] = k->level + k->misfit * kernel(bins->x[i], bins->x[j]);
     }
-    if (!invert(k->inverse, n))
+    if (!find_root(k))
         return false;
-    multiply(k->inverse, ones, n, k->row_sum);
-    k->level_left = k->level - k->level * k->level * dot(ones, k->row_sum, n);
+    whiten_constants(k);
     return true;
 }
 
 /* ---- the grid ---- */
 
-struct point {
-    double weight, shape[SHAPES];
-    double top, anchor;            /* log share at the highest spend; see fit_family_anchor() */
-    double before, level;          /* the level without the targets, and with them */
-    double solved[BINS];           /* the inverse times the targets' residuals */
-    double belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
+/* What goes with the level: see average(). */
+enum { ANCHOR = PARAMETERS, MOMENTS };
+
+struct grid {
+    size_t count, pairs;
+    union row weight;
+    union row moment[MOMENTS]; /* level given the targets, shape, and fit_family_anchor() */
+    union row before;          /* the level without the targets, less the log share at the highest spend */
+    union row white[BINS];     /* residuals of the targets */
+    union row belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
 };
 
 /* Principal axes of the shape's covariance: columns, longest first. */
@@ -146,179 +208,200 @@ static double held(double value) {
 
 /* Log of the prior's density of a shape, up to a constant. */
 static double log_prior(const struct fit_family *family, const struct prior *prior, const double *centre,
-                        struct point *point) {
+                        const double *shape, double belongs[KINDS]) {
     double sum = 0;
     bool kinds = fit_kinds_used(prior);
-    point->offset = point->shape[SHAPES - 1] - centre[SHAPES];
     for (size_t s = 0; s < family->shapes - kinds; s++) {
-        double off = (point->shape[s] - centre[1 + s]) / prior->sd[1 + s];
+        double off = (shape[s] - centre[1 + s]) / prior->sd[1 + s];
         sum -= 0.5 * off * off;
     }
-    return kinds ? sum + fit_kinds_log_density(prior, point->offset, point->belongs) : sum;
+    return kinds ? sum + fit_kinds_log_density(prior, shape[SHAPES - 1] - centre[SHAPES], belongs) : sum;
 }
 
-/* Log weight of one shape, and what its level is. */
-static void weigh(const struct fit_family *family, const struct prior *prior, const double *centre,
-                  const struct posterior_bins *bins, const struct kriging *k, struct point *point) {
-    double x[BINS + 2], share[BINS + 2], residual[BINS];
+/* One shape: its log prior, and how far the targets are from it. */
+static void place(const struct fit_family *family, const struct prior *prior, const double *centre,
+                  const struct posterior_bins *bins, const double *shape, size_t p, struct grid *grid) {
+    double x[BINS + 2], share[BINS + 2], belongs[KINDS] = {0};
     size_t n = bins->n;
     memcpy(x, bins->x, n * sizeof *x);
     x[n] = 0;
-    x[n + 1] = point->shape[0];
-    family->log_shares(point->shape, x, n + 2, share);
-    point->top = share[n];
-    point->anchor = fit_family_anchor_at(family, point->shape, share + n);
-    point->before = centre[0] + prior->anchor * point->anchor;
+    x[n + 1] = shape[0];
+    family->log_shares(shape, x, n + 2, share);
+    double anchor = fit_family_anchor_at(family, shape, share + n);
+    double level = centre[0] + prior->anchor * anchor;
+    grid->weight.at[p] = log_prior(family, prior, centre, shape, belongs);
+    grid->moment[0].at[p] = level;
+    for (size_t s = 0; s < SHAPES; s++)
+        grid->moment[1 + s].at[p] = shape[s];
+    grid->moment[ANCHOR].at[p] = anchor;
+    grid->before.at[p] = level - share[n];
     for (size_t i = 0; i < n; i++)
-        residual[i] = bins->target[i] - point->before - (share[i] - point->top);
-    multiply(k->inverse, residual, n, point->solved);
-    point->level = point->before + k->level * dot(k->row_sum, residual, n);
-    point->weight = log_prior(family, prior, centre, point) - 0.5 * dot(point->solved, residual, n);
+        grid->white[i].at[p] = bins->target[i] - grid->before.at[p] - share[i];
+    for (int k = 0; k < KINDS; k++)
+        grid->belongs[k].at[p] = belongs[k];
+    grid->offset.at[p] = shape[SHAPES - 1] - centre[SHAPES];
 }
 
-static void sum_kinds(const struct point *points, size_t count, struct kind_sums kinds[KINDS]) {
-    memset(kinds, 0, KINDS * sizeof *kinds);
-    for (size_t p = 0; p < count; p++)
-        for (int k = 0; k < KINDS; k++) {
-            double weight = points[p].weight * points[p].belongs[k], offset = points[p].offset;
-            kinds[k].count += weight;
-            kinds[k].first += weight * offset;
-            kinds[k].second += weight * offset * offset;
+/* Whitens the residuals; weights from log priors and likelihoods, and the level given the targets. */
+static void weigh(const struct kriging *k, struct grid *grid) {
+    double most = -INFINITY, sum = 0;
+    whiten(k, grid->white, grid->pairs);
+    add_rows(k->level_white, 1, grid->white, k->n, grid->pairs, &grid->moment[0]);
+    for (size_t b = 0; b < grid->pairs; b++) {
+        pair chi = {0};
+        for (size_t i = 0; i < k->n; i++)
+            chi += grid->white[i].pairs[b] * grid->white[i].pairs[b];
+        grid->weight.pairs[b] -= 0.5 * chi;
+    }
+    for (size_t p = 0; p < grid->count; p++)
+        most = fmax(most, grid->weight.at[p]);
+    for (size_t p = 0; p < grid->count; p++)
+        sum += grid->weight.at[p] = exp(grid->weight.at[p] - most);
+    for (size_t p = 0; p < grid->count; p++)
+        grid->weight.at[p] /= sum;
+}
+
+/* Mean and covariance of the parameters, and those of the anchor. */
+static void average(const struct grid *grid, const struct kriging *k, struct posterior *posterior) {
+    double mean[MOMENTS], covariance[MOMENTS][MOMENTS];
+    union row off[MOMENTS], weighted;
+    for (size_t i = 0; i < MOMENTS; i++) {
+        mean[i] = sum_products(&grid->weight, &grid->moment[i], grid->pairs);
+        for (size_t b = 0; b < grid->pairs; b++)
+            off[i].pairs[b] = grid->moment[i].pairs[b] - mean[i];
+        multiply(&grid->weight, &off[i], grid->pairs, &weighted);
+        for (size_t j = 0; j <= i; j++)
+            covariance[i][j] = covariance[j][i] = sum_products(&weighted, &off[j], grid->pairs);
+    }
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        posterior->mean[i] = mean[i];
+        memcpy(posterior->covariance[i], covariance[i], sizeof posterior->covariance[i]);
+    }
+    posterior->covariance[0][0] += k->level_left;
+    posterior->anchor = mean[ANCHOR];
+    posterior->anchor_variance = covariance[ANCHOR][ANCHOR];
+    posterior->anchor_level = covariance[ANCHOR][0];
+}
+
+static void sum_kinds(const struct grid *grid, struct kind_sums kinds[KINDS]) {
+    union row weight, first;
+    for (int k = 0; k < KINDS; k++) {
+        multiply(&grid->weight, &grid->belongs[k], grid->pairs, &weight);
+        multiply(&weight, &grid->offset, grid->pairs, &first);
+        kinds[k].count = sum_products(&grid->weight, &grid->belongs[k], grid->pairs);
+        kinds[k].first = sum_products(&weight, &grid->offset, grid->pairs);
+        kinds[k].second = sum_products(&first, &grid->offset, grid->pairs);
+    }
+}
+
+/* What the bins' log users are: linear in the inverse of their covariance times the residuals. */
+static void average_bins(const struct grid *grid, const struct kriging *k, struct posterior_bins *bins) {
+    double mean[BINS];
+    for (size_t i = 0; i < k->n; i++)
+        mean[i] = sum_products(&grid->weight, &grid->white[i], grid->pairs);
+    for (size_t j = 0; j < k->n; j++) {
+        const double *unit = k->units[j];
+        union row off;
+        double solved = 0, left = 0;
+        for (size_t i = j; i < k->n; i++) {
+            solved += unit[i] * mean[i];
+            left += unit[i] * unit[i];
         }
-}
-
-/* Mean and covariance of the parameters. */
-static void average(const struct point *points, size_t count, const struct kriging *k,
-                    struct posterior *posterior) {
-    memset(posterior->mean, 0, sizeof posterior->mean);
-    memset(posterior->covariance, 0, sizeof posterior->covariance);
-    for (size_t p = 0; p < count; p++) {
-        const double own[PARAMETERS] = {points[p].level, points[p].shape[0], points[p].shape[1]};
-        for (size_t j = 0; j < PARAMETERS; j++)
-            posterior->mean[j] += points[p].weight * own[j];
-    }
-    posterior->covariance[0][0] = k->level_left;
-    for (size_t p = 0; p < count; p++) {
-        const double own[PARAMETERS] = {points[p].level, points[p].shape[0], points[p].shape[1]};
-        for (size_t i = 0; i < PARAMETERS; i++)
-            for (size_t j = 0; j < PARAMETERS; j++)
-                posterior->covariance[i][j] +=
-                    points[p].weight * (own[i] - posterior->mean[i]) * (own[j] - posterior->mean[j]);
-    }
-}
-
-static void average_anchor(const struct point *points, size_t count, struct posterior *posterior) {
-    posterior->anchor = posterior->anchor_variance = posterior->anchor_level = 0;
-    for (size_t p = 0; p < count; p++)
-        posterior->anchor += points[p].weight * points[p].anchor;
-    for (size_t p = 0; p < count; p++) {
-        double off = points[p].anchor - posterior->anchor;
-        posterior->anchor_variance += points[p].weight * off * off;
-        posterior->anchor_level += points[p].weight * off * (points[p].level - posterior->mean[0]);
-    }
-}
-
-/* What the bins' log users are: linear in what is solved. */
-static void average_bins(const struct point *points, size_t count, const struct kriging *k,
-                         struct posterior_bins *bins) {
-    double mean[BINS] = {0}, variance[BINS] = {0};
-    for (size_t p = 0; p < count; p++)
-        for (size_t i = 0; i < bins->n; i++)
-            mean[i] += points[p].weight * points[p].solved[i];
-    for (size_t p = 0; p < count; p++)
-        for (size_t i = 0; i < bins->n; i++) {
-            double off = points[p].solved[i] - mean[i];
-            variance[i] += points[p].weight * off * off;
-        }
-    for (size_t i = 0; i < bins->n; i++) {
-        bins->fitted[i] = bins->target[i] - bins->variance[i] * mean[i];
-        bins->fitted_variance[i] = bins->variance[i] + bins->variance[i] * bins->variance[i] *
-                                                           (variance[i] - k->inverse[i * bins->n + i]);
+        for (size_t b = 0; b < grid->pairs; b++)
+            off.pairs[b] = (pair){-solved, -solved};
+        add_rows(unit + j, 1, grid->white + j, k->n - j, grid->pairs, &off);
+        multiply(&off, &off, grid->pairs, &off);
+        double variance = bins->variance[j], spread = sum_products(&grid->weight, &off, grid->pairs);
+        bins->fitted[j] = bins->target[j] - variance * solved;
+        bins->fitted_variance[j] = variance + variance * variance * (spread - left);
     }
 }
 
 /* ---- log users at the reaches ---- */
 
-/* To the covariance between the points: less weight of its tails, and what is left at each point. */
-static void add_rest(const struct point *points, size_t count, double users[][REACHES],
-                     const double left[REACHES][REACHES], struct posterior *posterior) {
-    double ratio[REACHES];
-    for (size_t r = 0; r < REACHES; r++) {
-        double absolute = 0, variance = posterior->users_covariance[r][r];
-        for (size_t p = 0; p < count; p++)
-            absolute += points[p].weight * fabs(users[p][r] - posterior->log_users[r]);
-        ratio[r] = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
-        ratio[r] *= fit_reach[r] > 1 ? BEYOND : 1;
-    }
-    for (size_t r = 0; r < REACHES; r++)
-        for (size_t q = 0; q < REACHES; q++)
-            posterior->users_covariance[r][q] =
-                ratio[r] * ratio[q] * posterior->users_covariance[r][q] + left[r][q];
-}
-
-/* Covariance of log users at the reaches with the targets, and what is left of their own given these. */
-static void reach(const struct posterior_bins *bins, const struct kriging *k, double cross[REACHES][BINS],
+/* Whitens their covariances with the targets, one column each; what is left of their own given the targets.
+ */
+static void reach(const struct posterior_bins *bins, const struct kriging *k, union row white[BINS],
                   double left[REACHES][REACHES]) {
-    double solved[BINS];
-    for (size_t r = 0; r < REACHES; r++)
-        for (size_t i = 0; i < bins->n; i++)
-            cross[r][i] = k->level + k->misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
-    for (size_t r = 0; r < REACHES; r++) {
-        multiply(k->inverse, cross[r], bins->n, solved);
-        for (size_t q = 0; q <= r; q++)
-            left[r][q] = left[q][r] = k->level + k->misfit * kernel(fit_log_reach[r], fit_log_reach[q]) -
-                                      dot(solved, cross[q], bins->n);
+    size_t pairs = pairs_of(REACHES);
+    for (size_t i = 0; i < k->n; i++) {
+        memset(&white[i], 0, pairs * sizeof *white[i].pairs);
+        for (size_t r = 0; r < REACHES; r++)
+            white[i].at[r] = k->level + k->misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
     }
+    whiten(k, white, pairs);
+    for (size_t r = 0; r < REACHES; r++)
+        for (size_t q = 0; q <= r; q++) {
+            left[r][q] = k->level + k->misfit * kernel(fit_log_reach[r], fit_log_reach[q]);
+            for (size_t i = 0; i < k->n; i++)
+                left[r][q] -= white[i].at[r] * white[i].at[q];
+            left[q][r] = left[r][q];
+        }
 }
 
-static void predict(const struct fit_family *family, const struct point *points, size_t count,
-                    const struct posterior_bins *bins, const struct kriging *k, struct posterior *posterior) {
-    double cross[REACHES][BINS], left[REACHES][REACHES], users[POINTS][REACHES], x[REACHES];
-    memset(posterior->log_users, 0, sizeof posterior->log_users);
-    memset(posterior->users_covariance, 0, sizeof posterior->users_covariance);
-    reach(bins, k, cross, left);
+/* Log users at each reach and point. */
+static void predict_points(const struct fit_family *family, const struct grid *grid,
+                           const struct posterior_bins *bins, const struct kriging *k,
+                           const union row white[BINS], union row users[REACHES]) {
+    double x[REACHES], share[REACHES];
+    memset(users, 0, REACHES * sizeof *users);
     for (size_t r = 0; r < REACHES; r++)
         x[r] = fit_log_reach[r] + bins->in_view;
-    for (size_t p = 0; p < count; p++) {
-        family->log_shares(points[p].shape, x, REACHES, users[p]);
-        for (size_t r = 0; r < REACHES; r++) {
-            users[p][r] += points[p].before - points[p].top + dot(cross[r], points[p].solved, bins->n);
-            posterior->log_users[r] += points[p].weight * users[p][r];
-        }
-    }
-    for (size_t p = 0; p < count; p++)
+    for (size_t p = 0; p < grid->count; p++) {
+        const double shape[SHAPES] = {grid->moment[1].at[p], grid->moment[2].at[p]};
+        family->log_shares(shape, x, REACHES, share);
         for (size_t r = 0; r < REACHES; r++)
-            for (size_t q = 0; q < REACHES; q++)
-                posterior->users_covariance[r][q] += points[p].weight *
-                                                     (users[p][r] - posterior->log_users[r]) *
-                                                     (users[p][q] - posterior->log_users[q]);
-    add_rest(points, count, users, (const double(*)[REACHES])left, posterior);
+            users[r].at[p] = grid->before.at[p] + share[r];
+    }
+    for (size_t r = 0; r < REACHES; r++)
+        add_rows(&white[0].at[r], ROOM, grid->white, k->n, grid->pairs, &users[r]);
+}
+
+/* Of a reach's log users about their mean: less weight of their tails. */
+static double tail_ratio(const struct grid *grid, const union row *off, double variance, size_t r) {
+    double absolute = 0;
+    for (size_t p = 0; p < grid->count; p++)
+        absolute += grid->weight.at[p] * fabs(off->at[p]);
+    double ratio = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
+    return fit_reach[r] > 1 ? BEYOND * ratio : ratio;
+}
+
+static void predict(const struct fit_family *family, const struct grid *grid,
+                    const struct posterior_bins *bins, const struct kriging *k, struct posterior *posterior) {
+    union row white[BINS], users[REACHES], weighted;
+    double left[REACHES][REACHES], ratio[REACHES];
+    reach(bins, k, white, left);
+    predict_points(family, grid, bins, k, white, users);
+    for (size_t r = 0; r < REACHES; r++) {
+        double mean = posterior->log_users[r] = sum_products(&grid->weight, &users[r], grid->pairs);
+        for (size_t b = 0; b < grid->pairs; b++)
+            users[r].pairs[b] -= mean;
+        multiply(&grid->weight, &users[r], grid->pairs, &weighted);
+        ratio[r] = tail_ratio(grid, &users[r], sum_products(&weighted, &users[r], grid->pairs), r);
+        for (size_t q = 0; q <= r; q++)
+            posterior->users_covariance[r][q] = posterior->users_covariance[q][r] =
+                ratio[r] * ratio[q] * sum_products(&weighted, &users[q], grid->pairs) + left[r][q];
+    }
 }
 
 /* ---- the posterior ---- */
 
-/* Evaluates the grid with these axes around the posterior's mean; the number of its points. */
-static size_t lay(const struct fit_family *family, const struct prior *prior, const double *centre,
-                  const struct posterior_bins *bins, const struct kriging *kriging,
-                  double axes[SHAPES][SHAPES], struct posterior *posterior, struct point *points) {
-    double most = -INFINITY, sum = 0;
-    size_t count = 0, side = family->shapes > 1 ? SIDE_SHORT : 1;
-    for (size_t i = 0; i < SIDE_LONG; i++)
-        for (size_t j = 0; j < side; j++) {
-            double u = ((double)i - SIDE_LONG / 2) * STEP_LONG;
-            double v = side > 1 ? ((double)j - SIDE_SHORT / 2) * STEP_SHORT : 0;
-            struct point *point = &points[count++];
-            for (size_t s = 0; s < SHAPES; s++)
-                point->shape[s] = held(posterior->mean[1 + s] + axes[s][0] * u + axes[s][1] * v);
-            weigh(family, prior, centre, bins, kriging, point);
-            most = fmax(most, point->weight);
-        }
-    for (size_t p = 0; p < count; p++)
-        sum += points[p].weight = exp(points[p].weight - most);
-    for (size_t p = 0; p < count; p++)
-        points[p].weight /= sum;
-    average(points, count, kriging, posterior);
-    return count;
+/* Evaluates the grid with these axes around the posterior's mean. */
+static void lay(const struct fit_family *family, const struct prior *prior, const double *centre,
+                const struct posterior_bins *bins, const struct kriging *kriging, double axes[SHAPES][SHAPES],
+                struct posterior *posterior, struct grid *grid) {
+    size_t side = family->shapes > 1 ? SIDE_SHORT : 1;
+    grid->count = SIDE_LONG * side;
+    grid->pairs = pairs_of(grid->count);
+    for (size_t p = 0; p < grid->count; p++) {
+        double u = ((double)(p / side) - SIDE_LONG / 2) * STEP_LONG, shape[SHAPES];
+        double v = side > 1 ? ((double)(p % side) - SIDE_SHORT / 2) * STEP_SHORT : 0;
+        for (size_t s = 0; s < SHAPES; s++)
+            shape[s] = held(posterior->mean[1 + s] + axes[s][0] * u + axes[s][1] * v);
+        place(family, prior, centre, bins, shape, p, grid);
+    }
+    weigh(kriging, grid);
+    average(grid, kriging, posterior);
 }
 
 /* Whether a grid with these axes resolves the posterior and holds it. */
@@ -341,8 +424,8 @@ static bool fits(const double axes[SHAPES][SHAPES], size_t shapes, const double 
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
                       struct posterior_bins *bins, bool users, struct posterior *posterior) {
     struct kriging kriging;
-    struct point points[POINTS];
-    size_t count = 0;
+    struct grid grid;
+    memset(&grid, 0, sizeof grid);
     if (!prepare(prior, bins, &kriging))
         return false;
     bool settled = false;
@@ -350,7 +433,7 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
         double axes[SHAPES][SHAPES], before[PARAMETERS], layout[PARAMETERS][PARAMETERS];
         memcpy(before, posterior->mean, sizeof before);
         axes_of((const double(*)[PARAMETERS])posterior->layout, family->shapes, axes);
-        count = lay(family, prior, centre, bins, &kriging, axes, posterior, points);
+        lay(family, prior, centre, bins, &kriging, axes, posterior, &grid);
         settled = fits((const double(*)[SHAPES])axes, family->shapes, before, posterior);
         memcpy(layout, posterior->covariance, sizeof layout);
         for (size_t i = 0; i < SHAPES; i++)
@@ -359,25 +442,33 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
                                                 STEP_SHORT * STEP_SHORT * axes[i][1] * axes[j][1]);
         memcpy(posterior->layout, layout, sizeof layout);
     }
-    average_anchor(points, count, posterior);
-    average_bins(points, count, &kriging, bins);
+    average_bins(&grid, &kriging, bins);
     if (fit_kinds_used(prior))
-        sum_kinds(points, count, posterior->kinds);
+        sum_kinds(&grid, posterior->kinds);
     if (users)
-        predict(family, points, count, bins, &kriging, posterior);
+        predict(family, &grid, bins, &kriging, posterior);
     return isfinite(posterior->mean[0]) && isfinite(posterior->mean[1]) && isfinite(posterior->mean[2]) &&
            (!users || isfinite(posterior->users_covariance[REACHES - 1][REACHES - 1]));
 }
 
 /* ---- the curve that is the answer ---- */
 
-/* h := its inverse; h is symmetric and positive definite. */
-static void invert3(double h[PARAMETERS][PARAMETERS]) {
-    double flat[PARAMETERS * PARAMETERS];
-    memcpy(flat, h, sizeof flat);
-    if (!invert(flat, PARAMETERS))
-        return;
-    memcpy(h, flat, sizeof flat);
+/* h := its inverse, by Gauss and Jordan; h is symmetric and positive definite. */
+static void invert(double h[PARAMETERS][PARAMETERS]) {
+    for (size_t k = 0; k < PARAMETERS; k++) {
+        double scale = 1 / h[k][k];
+        h[k][k] = 1;
+        for (size_t j = 0; j < PARAMETERS; j++)
+            h[k][j] *= scale;
+        for (size_t i = 0; i < PARAMETERS; i++) {
+            double factor = h[i][k];
+            if (i == k)
+                continue;
+            h[i][k] = 0;
+            for (size_t j = 0; j < PARAMETERS; j++)
+                h[i][j] -= factor * h[k][j];
+        }
+    }
 }
 
 /* d log users / d parameter at the reaches, and their log users. */
@@ -408,7 +499,7 @@ static void normal_matrix(double by[REACHES][PARAMETERS], double h[PARAMETERS][P
             for (size_t r = 0; r < REACHES; r++)
                 h[i][j] += reach_weight[r] * by[r][i] * by[r][j];
         }
-    invert3(h);
+    invert(h);
 }
 
 /* What the log of expected users is above the expected log, for a plan's profit is linear in users. Only of
