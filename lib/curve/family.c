@@ -8,7 +8,7 @@
 
 #include "curve/curve.h"
 #include "curve/fit.h"
-#include "num/softplus.h"
+#include "num/sigmoid.h"
 
 #define DIGITS 7 /* far more than the data hold, few enough to be read */
 #define LN2    0.693147180559945309417232121458
@@ -21,18 +21,14 @@ const double fit_log_reach[REACHES] = {-1.8971199848858813, -0.916290731874155, 
 static void hill(const double *shape, const double *x, size_t n, double *log_share) {
     double k = exp(shape[1]);
     for (size_t i = 0; i < n; i++)
-        log_share[i] = k * (shape[0] - x[i]);
-    mi_softplus(log_share, n);
-    for (size_t i = 0; i < n; i++)
-        log_share[i] = -log_share[i];
+        log_share[i] = k * (x[i] - shape[0]);
+    mi_log_sigmoid(log_share, n);
 }
 
 static void mm(const double *shape, const double *x, size_t n, double *log_share) {
     for (size_t i = 0; i < n; i++)
-        log_share[i] = shape[0] - x[i];
-    mi_softplus(log_share, n);
-    for (size_t i = 0; i < n; i++)
-        log_share[i] = -log_share[i];
+        log_share[i] = x[i] - shape[0];
+    mi_log_sigmoid(log_share, n);
 }
 
 static void exponential(const double *shape, const double *x, size_t n, double *log_share) {

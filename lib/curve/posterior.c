@@ -386,6 +386,17 @@ static void predict(const struct fit_family *family, const struct grid *grid,
 
 /* ---- the posterior ---- */
 
+/* Nothing of no weight, that a block may be whole. */
+static void clear(struct grid *grid, size_t p) {
+    grid->weight.at[p] = grid->before.at[p] = grid->offset.at[p] = 0;
+    for (int i = 0; i < MOMENTS; i++)
+        grid->moment[i].at[p] = 0;
+    for (int i = 0; i < BINS; i++)
+        grid->white[i].at[p] = 0;
+    for (int k = 0; k < KINDS; k++)
+        grid->belongs[k].at[p] = 0;
+}
+
 /* Evaluates the grid with these axes around the posterior's mean. */
 static void lay(const struct fit_family *family, const struct prior *prior, const double *centre,
                 const struct posterior_bins *bins, const struct kriging *kriging, double axes[SHAPES][SHAPES],
@@ -400,6 +411,8 @@ static void lay(const struct fit_family *family, const struct prior *prior, cons
             shape[s] = held(posterior->mean[1 + s] + axes[s][0] * u + axes[s][1] * v);
         place(family, prior, centre, bins, shape, p, grid);
     }
+    for (size_t p = grid->count; p < 2 * grid->pairs; p++)
+        clear(grid, p);
     weigh(kriging, grid);
     average(grid, kriging, posterior);
 }
@@ -425,7 +438,6 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
                       struct posterior_bins *bins, bool users, struct posterior *posterior) {
     struct kriging kriging;
     struct grid grid;
-    memset(&grid, 0, sizeof grid);
     if (!prepare(prior, bins, &kriging))
         return false;
     bool settled = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * log(1 + e^x) = log(1 + e^-|x|), plus x where that is above 0; for the former a table of Taylor series
+ * -log(1 + e^-x) = -log(1 + e^-|x|), plus x where that is below 0; for the former a table of Taylor series
  * stands, which takes less time than exp() and log1p() do.
  */
-#include "num/softplus.h"
+#include "num/sigmoid.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -13,14 +13,14 @@
 #define MOST    37
 #define SERIES  (MOST * PER_ONE)
 
-/* Of log(1 + e^-u) about the middles of SERIES intervals from u = 0. */
+/* Of -log(1 + e^-u) about the middles of SERIES intervals from u = 0. */
 static double table[SERIES][TERMS] __attribute__((aligned(64)));
 
-/* The derivatives are polynomials in p = 1 / (1 + e^u): the first is -p, and p' = p^2 - p. */
+/* The derivatives are polynomials in p = 1 / (1 + e^u): the first is p, and p' = p^2 - p. */
 static void fill_table(void) {
-    double polynomial[TERMS + 1] = {0, -1}, factorial = 1;
+    double polynomial[TERMS + 1] = {0, 1}, factorial = 1;
     for (size_t i = 0; i < SERIES; i++)
-        table[i][0] = log1p(exp(-((double)i + 0.5) / PER_ONE));
+        table[i][0] = -log1p(exp(-((double)i + 0.5) / PER_ONE));
     for (size_t term = 1; term < TERMS; term++) {
         factorial *= (double)term;
         for (size_t i = 0; i < SERIES; i++) {
@@ -39,21 +39,21 @@ static void fill_table(void) {
     }
 }
 
-static double softplus(double x) {
-    double size = fabs(x), above = x < 0 ? 0 : x;
+static double log_sigmoid(double x) {
+    double size = fabs(x), below = x > 0 ? 0 : x;
     if (!(size < MOST)) /* or NaN */
-        return above;
+        return below;
     unsigned place = (unsigned)(size * PER_ONE);
     const double *term = table[place];
     double off = size - ((double)place + 0.5) / PER_ONE, square = off * off, fourth = square * square;
     double low = (term[0] + term[1] * off) + (term[2] + term[3] * off) * square;
     double high = (term[4] + term[5] * off) + (term[6] + term[7] * off) * square;
-    return above + low + high * fourth;
+    return below + low + high * fourth;
 }
 
-void mi_softplus(double *x, size_t n) {
+void mi_log_sigmoid(double *x, size_t n) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fill_table);
     for (size_t i = 0; i < n; i++)
-        x[i] = softplus(x[i]);
+        x[i] = log_sigmoid(x[i]);
 }
