@@ -8,6 +8,7 @@
 
 #include "curve/curve.h"
 #include "curve/fit.h"
+#include "num/sigmoid.h"
 
 #define DIGITS 7 /* far more than the data hold, few enough to be read */
 #define LN2    0.693147180559945309417232121458
@@ -21,25 +22,26 @@ const double fit_log_reach[REACHES] = {-1.8971199848858813, -0.916290731874155, 
 
 static void hill(const double *shape, const double *x, size_t n, double *log_share) {
     double k = exp(shape[1]);
-    for (size_t i = 0; i < n; i++) {
-        double t = k * (x[i] - shape[0]);
-        log_share[i] = t < -30 ? t : -log1p(exp(-t));
-    }
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = k * (x[i] - shape[0]);
+    mi_log_sigmoid(log_share, n);
 }
 
 /* Hill's for exponents up to TAIL_MOST. One above has the sharp start alone, a power of a curve that comes
  * near its ceiling no faster than with that: a threshold is no early end. */
 static void hill_believed(const double *shape, const double *x, size_t n, double *log_share) {
     double k = exp(shape[1]), tail = fmin(k, TAIL_MOST);
-    for (size_t i = 0; i < n; i++) {
-        double t = tail * (x[i] - shape[0]);
-        log_share[i] = k / tail * (t < -30 ? t : -log1p(exp(-t)));
-    }
+    for (size_t i = 0; i < n; i++)
+        log_share[i] = tail * (x[i] - shape[0]);
+    mi_log_sigmoid(log_share, n);
+    for (size_t i = 0; i < n && k > tail; i++)
+        log_share[i] *= k / tail;
 }
 
 static void mm(const double *shape, const double *x, size_t n, double *log_share) {
     for (size_t i = 0; i < n; i++)
-        log_share[i] = -log1p(exp(shape[0] - x[i]));
+        log_share[i] = x[i] - shape[0];
+    mi_log_sigmoid(log_share, n);
 }
 
 static void exponential(const double *shape, const double *x, size_t n, double *log_share) {

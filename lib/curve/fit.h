@@ -249,6 +249,7 @@ struct portfolio {
     int32_t
         target; /* date that the curves are of; MI_DATE_MISSING: an average weekday, after the newest date */
     enum aim aim;
+    bool learning; /* from this pass: its curves are not asked for, what the campaigns' parameters are is */
     unsigned long threads;
 };
 

@@ -36,13 +36,13 @@ double fit_noise_variance(const struct noise *noise, double dispersion, double m
 }
 
 double fit_noise_stabilise(const struct noise *noise, double dispersion, double users) {
-    double shifted = users / noise->poisson + 0.375;
-    return 2 / sqrt(dispersion) * asinh(sqrt(dispersion * shifted));
+    double square = dispersion * (users / noise->poisson + 0.375);
+    return 2 / sqrt(dispersion) * log(sqrt(square) + sqrt(1 + square)); /* asinh */
 }
 
 double fit_noise_regular(const struct noise *noise, double residual) {
     double odds = noise->outliers / (1 - noise->outliers) * OUTLIER_DENSITY * root_two_pi;
-    return 1 / (1 + odds * exp(fmin(0.5 * residual * residual, 700)));
+    return 1 / (1 + odds * exp(residual * residual < 1400 ? 0.5 * residual * residual : 700));
 }
 
 double fit_noise_log_density(const struct noise *noise, double residual) {

@@ -159,6 +159,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
     fit_attributes_start(portfolio);
     enum mi_status status = fit_shared_start(portfolio, error);
     for (int i = 0; i < PASSES && status == MI_OK; i++) {
+        portfolio->learning = i + 1 < PASSES;
         status = pass(portfolio, error);
         if (status != MI_OK || i + 1 == PASSES)
             break;

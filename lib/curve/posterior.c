@@ -10,8 +10,6 @@
  */
 #include "curve/posterior.h"
 
-#include <gsl/gsl_errno.h>
-#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +18,7 @@
     11 /* grid points along the ridge and across it, and their spacing in standard deviations                \
         */
 #define SIDE_SHORT 5
+#define POINTS     (SIDE_LONG * SIDE_SHORT)
 #define STEP_LONG  0.8
 #define STEP_SHORT 1.1
 
@@ -45,13 +44,68 @@
 /* How much each counts for the curve that is the answer. */
 static const double reach_weight[REACHES] = {0.1, 0.5, 1, 10, 1, 2, 2};
 
+/* ---- rows of numbers, one a point of the grid ---- */
+
+enum { BLOCK = 8, ROOM = (POINTS + BLOCK - 1) / BLOCK * BLOCK };
+
+typedef double pair __attribute__((vector_size(2 * sizeof(double))));
+
+/* What stands beyond the last point, up to a whole block, has no weight. */
+union row {
+    double at[ROOM];
+    pair pairs[ROOM / 2];
+};
+
+/* Pairs in the blocks that hold so many numbers. */
+static size_t pairs_of(size_t numbers) {
+    return (numbers + BLOCK - 1) / BLOCK * (BLOCK / 2);
+}
+
+static double sum_products(const union row *a, const union row *b, size_t pairs) {
+    pair even = {0}, odd = {0};
+    for (size_t i = 0; i < pairs; i += 2) {
+        even += a->pairs[i] * b->pairs[i];
+        odd += a->pairs[i + 1] * b->pairs[i + 1];
+    }
+    even += odd;
+    return even[0] + even[1];
+}
+
+static void multiply(const union row *a, const union row *b, size_t pairs, union row *product) {
+    for (size_t i = 0; i < pairs; i++)
+        product->pairs[i] = a->pairs[i] * b->pairs[i];
+}
+
+/* sum += factor[0] rows[0] + factor[step] rows[1] + ...: n rows, a block at a time, in registers. */
+static void add_rows(const double *factor, size_t step, const union row *rows, size_t n, size_t pairs,
+                     union row *sum) {
+    for (size_t b = 0; b < pairs; b += BLOCK / 2) {
+        pair *to = sum->pairs + b, sum_0 = to[0], sum_1 = to[1], sum_2 = to[2], sum_3 = to[3];
+        for (size_t i = 0; i < n; i++) {
+            const pair *row = rows[i].pairs + b, by = {factor[i * step], factor[i * step]};
+            sum_0 += by * row[0];
+            sum_1 += by * row[1];
+            sum_2 += by * row[2];
+            sum_3 += by * row[3];
+        }
+        to[0] = sum_0;
+        to[1] = sum_1;
+        to[2] = sum_2;
+        to[3] = sum_3;
+    }
+}
+
+/* ---- kriging ---- */
+
+/* The Cholesky root of the targets' covariance given the shape whitens what is said of the targets. */
 struct kriging {
-    size_t n;                      /* bins */
-    double inverse[BINS * BINS];   /* of the targets' covariance given the shape */
-    double cross[REACHES][BINS];   /* covariance of log users at the reaches with the targets */
-    double left[REACHES][REACHES]; /* what is left of their covariance given the targets */
-    double level_variance, level_left;
-    double level_left_reach[REACHES]; /* covariance of level and reaches, given the targets */
+    size_t n;                 /* bins */
+    double level, misfit;     /* variances */
+    double level_left;        /* what is left of the level's given the targets */
+    double root[BINS][BINS];  /* columns, below the diagonal with the other sign */
+    double scale[BINS];       /* 1 / diagonal */
+    double units[BINS][BINS]; /* the inverse of the root, by columns */
+    double level_white[BINS]; /* covariance of the level with the targets, whitened */
 };
 
 static double kernel(double a, double b) {
@@ -59,53 +113,76 @@ static double kernel(double a, double b) {
     return exp(-0.5 * distance * distance);
 }
 
-static bool invert(double *matrix, size_t n) {
-    gsl_matrix_view view = gsl_matrix_view_array(matrix, n, n);
-    return gsl_linalg_cholesky_decomp1(&view.matrix) == GSL_SUCCESS &&
-           gsl_linalg_cholesky_invert(&view.matrix) == GSL_SUCCESS;
+/* false where the matrix is not positive definite. */
+static bool find_root(struct kriging *k) {
+    for (size_t j = 0; j < k->n; j++) {
+        double *column = k->root[j];
+        if (!(column[j] > 0))
+            return false;
+        k->scale[j] = 1 / sqrt(column[j]);
+        for (size_t i = j + 1; i < k->n; i++)
+            column[i] *= -k->scale[j];
+        for (size_t l = j + 1; l < k->n; l++)
+            for (size_t i = l; i < k->n; i++)
+                k->root[l][i] -= column[l] * column[i];
+    }
+    return true;
 }
 
-static double bilinear(const double *a, const double *matrix, const double *b, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double row = 0;
-        for (size_t j = 0; j < n; j++)
-            row += matrix[i * n + j] * b[j];
-        sum += a[i] * row;
+/* Each column := the root's inverse times it. */
+static void whiten(const struct kriging *k, union row rows[BINS], size_t pairs) {
+    for (size_t i = 0; i < k->n; i++) {
+        add_rows(&k->root[0][i], BINS, rows, i, pairs, &rows[i]);
+        for (size_t b = 0; b < pairs; b++)
+            rows[i].pairs[b] *= k->scale[i];
     }
-    return sum;
+}
+
+/* Whitens the unit vectors, and the level's covariances. */
+static void whiten_constants(struct kriging *k) {
+    union row rows[BINS];
+    size_t pairs = pairs_of(BINS + 1);
+    for (size_t i = 0; i < k->n; i++) {
+        memset(&rows[i], 0, pairs * sizeof *rows[i].pairs);
+        rows[i].at[i] = 1;
+        rows[i].at[BINS] = k->level;
+    }
+    whiten(k, rows, pairs);
+    for (size_t i = 0; i < k->n; i++) {
+        k->level_white[i] = rows[i].at[BINS];
+        k->level_left -= k->level_white[i] * k->level_white[i];
+        for (size_t j = 0; j <= i; j++)
+            k->units[j][i] = rows[i].at[j];
+    }
 }
 
 static bool prepare(const struct prior *prior, const struct posterior_bins *bins, struct kriging *k) {
-    double level = prior->sd[0] * prior->sd[0], misfit = prior->misfit * prior->misfit, ones[BINS];
     size_t n = k->n = bins->n;
-    for (size_t i = 0; i < n; i++) {
-        ones[i] = level;
-        for (size_t j = 0; j < n; j++)
-            k->inverse[i * n + j] =
-                level + misfit * kernel(bins->x[i], bins->x[j]) + (i == j ? bins->variance[i] : 0);
+    k->level = k->level_left = prior->sd[0] * prior->sd[0];
+    k->misfit = prior->misfit * prior->misfit;
+    for (size_t j = 0; j < n; j++) {
+        k->root[j][j] = k->level + k->misfit + bins->variance[j];
+        for (size_t i = j + 1; i < n; i++)
+            k->root[j][i] = k->level + k->misfit * kernel(bins->x[i], bins->x[j]);
     }
-    if (!invert(k->inverse, n))
+    if (!find_root(k))
         return false;
-    k->level_variance = level;
-    k->level_left = level - bilinear(ones, k->inverse, ones, n);
-    for (size_t r = 0; r < REACHES; r++)
-        for (size_t i = 0; i < n; i++)
-            k->cross[r][i] = level + misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
-    for (size_t r = 0; r < REACHES; r++) {
-        k->level_left_reach[r] = level - bilinear(ones, k->inverse, k->cross[r], n);
-        for (size_t q = 0; q <= r; q++)
-            k->left[r][q] = k->left[q][r] = level + misfit * kernel(fit_log_reach[r], fit_log_reach[q]) -
-                                            bilinear(k->cross[r], k->inverse, k->cross[q], n);
-    }
+    whiten_constants(k);
     return true;
 }
 
 /* ---- the grid ---- */
 
-struct point {
-    double weight, shape[SHAPES], level, anchor, users[REACHES], fitted[BINS];
-    double belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
+/* What goes with the level: see average(). */
+enum { ANCHOR = PARAMETERS, MOMENTS };
+
+struct grid {
+    size_t count, pairs;
+    union row weight;
+    union row moment[MOMENTS]; /* level given the targets, shape, and fit_family_anchor() */
+    union row before;          /* the level without the targets, less the log share at the highest spend */
+    union row white[BINS];     /* residuals of the targets */
+    union row belongs[KINDS], offset; /* to the kinds, and the last shape parameter from the prior's centre */
 };
 
 /* Principal axes of the shape's covariance: columns, longest first. */
@@ -131,148 +208,211 @@ static double held(double value) {
 
 /* Log of the prior's density of a shape, up to a constant. */
 static double log_prior(const struct fit_family *family, const struct prior *prior, const double *centre,
-                        struct point *point) {
+                        const double *shape, double belongs[KINDS]) {
     double sum = 0;
     bool kinds = fit_kinds_used(prior);
-    point->offset = point->shape[SHAPES - 1] - centre[SHAPES];
     for (size_t s = 0; s < family->shapes - kinds; s++) {
-        double off = (point->shape[s] - centre[1 + s]) / prior->sd[1 + s];
+        double off = (shape[s] - centre[1 + s]) / prior->sd[1 + s];
         sum -= 0.5 * off * off;
     }
-    return kinds ? sum + fit_kinds_log_density(prior, point->offset, point->belongs) : sum;
+    return kinds ? sum + fit_kinds_log_density(prior, shape[SHAPES - 1] - centre[SHAPES], belongs) : sum;
 }
 
-/* Weight and predictions of one shape. */
-static void weigh(const struct fit_family *family, const struct prior *prior, const double *centre,
-                  const struct posterior_bins *bins, const struct kriging *k, struct point *point) {
-    double x[BINS + REACHES + 1], share[BINS + REACHES + 1], residual[BINS], solved[BINS], chi = 0;
+/* One shape: its log prior, and how far the targets are from it. */
+static void place(const struct fit_family *family, const struct prior *prior, const double *centre,
+                  const struct posterior_bins *bins, const double *shape, size_t p, struct grid *grid) {
+    double x[BINS + 1], share[BINS + 1], belongs[KINDS] = {0};
     size_t n = bins->n;
     memcpy(x, bins->x, n * sizeof *x);
-    for (size_t r = 0; r < REACHES; r++)
-        x[n + r] = fit_log_reach[r] + bins->in_view;
-    x[n + REACHES] = 0;
-    family->believed_log_shares(point->shape, x, n + REACHES + 1, share);
-    double top = share[n + REACHES];
-    point->anchor = fit_family_anchor(family, point->shape);
-    double level = centre[0] + prior->anchor * point->anchor;
+    x[n] = 0;
+    family->believed_log_shares(shape, x, n + 1, share);
+    double anchor = fit_family_anchor(family, shape), level = centre[0] + prior->anchor * anchor;
+    grid->weight.at[p] = log_prior(family, prior, centre, shape, belongs);
+    grid->moment[0].at[p] = level;
+    for (size_t s = 0; s < SHAPES; s++)
+        grid->moment[1 + s].at[p] = shape[s];
+    grid->moment[ANCHOR].at[p] = anchor;
+    grid->before.at[p] = level - share[n];
     for (size_t i = 0; i < n; i++)
-        residual[i] = bins->target[i] - level - (share[i] - top);
-    point->level = level;
-    for (size_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += k->inverse[i * n + j] * residual[j];
-        solved[i] = sum;
-        chi += sum * residual[i];
-        point->level += k->level_variance * sum;
-        point->fitted[i] = bins->target[i] - bins->variance[i] * sum;
-    }
-    for (size_t r = 0; r < REACHES; r++) {
-        point->users[r] = level + share[n + r] - top;
-        for (size_t i = 0; i < n; i++)
-            point->users[r] += k->cross[r][i] * solved[i];
-    }
-    point->weight = log_prior(family, prior, centre, point) - 0.5 * chi;
+        grid->white[i].at[p] = bins->target[i] - grid->before.at[p] - share[i];
+    for (int k = 0; k < KINDS; k++)
+        grid->belongs[k].at[p] = belongs[k];
+    grid->offset.at[p] = shape[SHAPES - 1] - centre[SHAPES];
 }
 
-/* To the covariance between the points: less weight of its tails, and what is left at each point. */
-static void add_rest(const struct point *points, size_t count, const struct kriging *k,
-                     struct posterior *posterior) {
-    double ratio[REACHES];
-    for (size_t r = 0; r < REACHES; r++) {
-        double absolute = 0, variance = posterior->users_covariance[r][r];
-        for (size_t p = 0; p < count; p++)
-            absolute += points[p].weight * fabs(points[p].users[r] - posterior->log_users[r]);
-        ratio[r] = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
-        ratio[r] *= fit_reach[r] > 1 ? BEYOND : 1;
+/* Whitens the residuals; weights from log priors and likelihoods, and the level given the targets. */
+static void weigh(const struct kriging *k, struct grid *grid) {
+    double most = -INFINITY, sum = 0;
+    whiten(k, grid->white, grid->pairs);
+    add_rows(k->level_white, 1, grid->white, k->n, grid->pairs, &grid->moment[0]);
+    for (size_t b = 0; b < grid->pairs; b++) {
+        pair chi = {0};
+        for (size_t i = 0; i < k->n; i++)
+            chi += grid->white[i].pairs[b] * grid->white[i].pairs[b];
+        grid->weight.pairs[b] -= 0.5 * chi;
     }
+    for (size_t p = 0; p < grid->count; p++)
+        most = fmax(most, grid->weight.at[p]);
+    for (size_t p = 0; p < grid->count; p++)
+        sum += grid->weight.at[p] = exp(grid->weight.at[p] - most);
+    for (size_t p = 0; p < grid->count; p++)
+        grid->weight.at[p] /= sum;
+}
+
+/* Mean and covariance of the parameters, and those of the anchor. */
+static void average(const struct grid *grid, const struct kriging *k, struct posterior *posterior) {
+    double mean[MOMENTS], covariance[MOMENTS][MOMENTS];
+    union row off[MOMENTS], weighted;
+    for (size_t i = 0; i < MOMENTS; i++) {
+        mean[i] = sum_products(&grid->weight, &grid->moment[i], grid->pairs);
+        for (size_t b = 0; b < grid->pairs; b++)
+            off[i].pairs[b] = grid->moment[i].pairs[b] - mean[i];
+        multiply(&grid->weight, &off[i], grid->pairs, &weighted);
+        for (size_t j = 0; j <= i; j++)
+            covariance[i][j] = covariance[j][i] = sum_products(&weighted, &off[j], grid->pairs);
+    }
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        posterior->mean[i] = mean[i];
+        memcpy(posterior->covariance[i], covariance[i], sizeof posterior->covariance[i]);
+    }
+    posterior->covariance[0][0] += k->level_left;
+    posterior->anchor = mean[ANCHOR];
+    posterior->anchor_variance = covariance[ANCHOR][ANCHOR];
+    posterior->anchor_level = covariance[ANCHOR][0];
+}
+
+static void sum_kinds(const struct grid *grid, struct kind_sums kinds[KINDS]) {
+    union row weight, first;
+    for (int k = 0; k < KINDS; k++) {
+        multiply(&grid->weight, &grid->belongs[k], grid->pairs, &weight);
+        multiply(&weight, &grid->offset, grid->pairs, &first);
+        kinds[k].count = sum_products(&grid->weight, &grid->belongs[k], grid->pairs);
+        kinds[k].first = sum_products(&weight, &grid->offset, grid->pairs);
+        kinds[k].second = sum_products(&first, &grid->offset, grid->pairs);
+    }
+}
+
+/* What the bins' log users are: linear in the inverse of their covariance times the residuals. */
+static void average_bins(const struct grid *grid, const struct kriging *k, struct posterior_bins *bins) {
+    double mean[BINS];
+    for (size_t i = 0; i < k->n; i++)
+        mean[i] = sum_products(&grid->weight, &grid->white[i], grid->pairs);
+    for (size_t j = 0; j < k->n; j++) {
+        const double *unit = k->units[j];
+        union row off;
+        double solved = 0, left = 0;
+        for (size_t i = j; i < k->n; i++) {
+            solved += unit[i] * mean[i];
+            left += unit[i] * unit[i];
+        }
+        for (size_t b = 0; b < grid->pairs; b++)
+            off.pairs[b] = (pair){-solved, -solved};
+        add_rows(unit + j, 1, grid->white + j, k->n - j, grid->pairs, &off);
+        multiply(&off, &off, grid->pairs, &off);
+        double variance = bins->variance[j], spread = sum_products(&grid->weight, &off, grid->pairs);
+        bins->fitted[j] = bins->target[j] - variance * solved;
+        bins->fitted_variance[j] = variance + variance * variance * (spread - left);
+    }
+}
+
+/* ---- log users at the reaches ---- */
+
+/* Whitens their covariances with the targets, one column each; what is left of their own given the targets.
+ */
+static void reach(const struct posterior_bins *bins, const struct kriging *k, union row white[BINS],
+                  double left[REACHES][REACHES]) {
+    size_t pairs = pairs_of(REACHES);
+    for (size_t i = 0; i < k->n; i++) {
+        memset(&white[i], 0, pairs * sizeof *white[i].pairs);
+        for (size_t r = 0; r < REACHES; r++)
+            white[i].at[r] = k->level + k->misfit * kernel(fit_log_reach[r] + bins->in_view, bins->x[i]);
+    }
+    whiten(k, white, pairs);
     for (size_t r = 0; r < REACHES; r++)
-        for (size_t q = 0; q < REACHES; q++)
-            posterior->users_covariance[r][q] =
-                ratio[r] * ratio[q] * posterior->users_covariance[r][q] + k->left[r][q];
-}
-
-static void sum_kinds(const struct point *points, size_t count, struct kind_sums kinds[KINDS]) {
-    memset(kinds, 0, KINDS * sizeof *kinds);
-    for (size_t p = 0; p < count; p++)
-        for (int k = 0; k < KINDS; k++) {
-            double weight = points[p].weight * points[p].belongs[k], offset = points[p].offset;
-            kinds[k].count += weight;
-            kinds[k].first += weight * offset;
-            kinds[k].second += weight * offset * offset;
+        for (size_t q = 0; q <= r; q++) {
+            left[r][q] = k->level + k->misfit * kernel(fit_log_reach[r], fit_log_reach[q]);
+            for (size_t i = 0; i < k->n; i++)
+                left[r][q] -= white[i].at[r] * white[i].at[q];
+            left[q][r] = left[r][q];
         }
 }
 
-static void average(const struct point *points, size_t count, const struct kriging *k,
-                    struct posterior_bins *bins, struct posterior *posterior) {
-    memset(posterior->mean, 0, sizeof posterior->mean);
-    memset(posterior->covariance, 0, sizeof posterior->covariance);
-    memset(posterior->log_users, 0, sizeof posterior->log_users);
-    posterior->anchor = posterior->anchor_variance = posterior->anchor_level = 0;
-    for (size_t i = 0; i < bins->n; i++)
-        bins->fitted[i] = bins->fitted_variance[i] = 0;
-    for (size_t p = 0; p < count; p++) {
-        const struct point *point = &points[p];
-        const double own[PARAMETERS] = {point->level, point->shape[0], point->shape[1]};
-        for (size_t j = 0; j < PARAMETERS; j++)
-            posterior->mean[j] += point->weight * own[j];
-        posterior->anchor += point->weight * point->anchor;
+/* Log users at each reach and point. */
+static void predict_points(const struct fit_family *family, const struct grid *grid,
+                           const struct posterior_bins *bins, const struct kriging *k,
+                           const union row white[BINS], union row users[REACHES]) {
+    double x[REACHES], share[REACHES];
+    memset(users, 0, REACHES * sizeof *users);
+    for (size_t r = 0; r < REACHES; r++)
+        x[r] = fit_log_reach[r] + bins->in_view;
+    for (size_t p = 0; p < grid->count; p++) {
+        const double shape[SHAPES] = {grid->moment[1].at[p], grid->moment[2].at[p]};
+        family->believed_log_shares(shape, x, REACHES, share);
         for (size_t r = 0; r < REACHES; r++)
-            posterior->log_users[r] += point->weight * point->users[r];
-        for (size_t i = 0; i < bins->n; i++)
-            bins->fitted[i] += point->weight * point->fitted[i];
+            users[r].at[p] = grid->before.at[p] + share[r];
     }
-    posterior->covariance[0][0] = k->level_left;
-    memset(posterior->users_covariance, 0, sizeof posterior->users_covariance);
-    for (size_t i = 0; i < bins->n; i++)
-        bins->fitted_variance[i] =
-            bins->variance[i] - bins->variance[i] * bins->variance[i] * k->inverse[i * bins->n + i];
-    for (size_t p = 0; p < count; p++) {
-        const struct point *point = &points[p];
-        const double own[PARAMETERS] = {point->level, point->shape[0], point->shape[1]};
-        for (size_t i = 0; i < PARAMETERS; i++)
-            for (size_t j = 0; j < PARAMETERS; j++)
-                posterior->covariance[i][j] +=
-                    point->weight * (own[i] - posterior->mean[i]) * (own[j] - posterior->mean[j]);
-        double off = point->anchor - posterior->anchor;
-        posterior->anchor_variance += point->weight * off * off;
-        posterior->anchor_level += point->weight * off * (point->level - posterior->mean[0]);
-        for (size_t r = 0; r < REACHES; r++)
-            for (size_t q = 0; q < REACHES; q++)
-                posterior->users_covariance[r][q] += point->weight *
-                                                     (point->users[r] - posterior->log_users[r]) *
-                                                     (point->users[q] - posterior->log_users[q]);
-        for (size_t i = 0; i < bins->n; i++)
-            bins->fitted_variance[i] +=
-                point->weight * (point->fitted[i] - bins->fitted[i]) * (point->fitted[i] - bins->fitted[i]);
+    for (size_t r = 0; r < REACHES; r++)
+        add_rows(&white[0].at[r], ROOM, grid->white, k->n, grid->pairs, &users[r]);
+}
+
+/* Of a reach's log users about their mean: less weight of their tails. */
+static double tail_ratio(const struct grid *grid, const union row *off, double variance, size_t r) {
+    double absolute = 0;
+    for (size_t p = 0; p < grid->count; p++)
+        absolute += grid->weight.at[p] * fabs(off->at[p]);
+    double ratio = variance > 0 ? fmin(ROOT_HALF_PI * absolute / sqrt(variance), 1) : 1;
+    return fit_reach[r] > 1 ? BEYOND * ratio : ratio;
+}
+
+static void predict(const struct fit_family *family, const struct grid *grid,
+                    const struct posterior_bins *bins, const struct kriging *k, struct posterior *posterior) {
+    union row white[BINS], users[REACHES], weighted;
+    double left[REACHES][REACHES], ratio[REACHES];
+    reach(bins, k, white, left);
+    predict_points(family, grid, bins, k, white, users);
+    for (size_t r = 0; r < REACHES; r++) {
+        double mean = posterior->log_users[r] = sum_products(&grid->weight, &users[r], grid->pairs);
+        for (size_t b = 0; b < grid->pairs; b++)
+            users[r].pairs[b] -= mean;
+        multiply(&grid->weight, &users[r], grid->pairs, &weighted);
+        ratio[r] = tail_ratio(grid, &users[r], sum_products(&weighted, &users[r], grid->pairs), r);
+        for (size_t q = 0; q <= r; q++)
+            posterior->users_covariance[r][q] = posterior->users_covariance[q][r] =
+                ratio[r] * ratio[q] * sum_products(&weighted, &users[q], grid->pairs) + left[r][q];
     }
-    add_rest(points, count, k, posterior);
+}
+
+/* ---- the posterior ---- */
+
+/* Nothing of no weight, that a block may be whole. */
+static void clear(struct grid *grid, size_t p) {
+    grid->weight.at[p] = grid->before.at[p] = grid->offset.at[p] = 0;
+    for (int i = 0; i < MOMENTS; i++)
+        grid->moment[i].at[p] = 0;
+    for (int i = 0; i < BINS; i++)
+        grid->white[i].at[p] = 0;
+    for (int k = 0; k < KINDS; k++)
+        grid->belongs[k].at[p] = 0;
 }
 
 /* Evaluates the grid with these axes around the posterior's mean. */
 static void lay(const struct fit_family *family, const struct prior *prior, const double *centre,
-                struct posterior_bins *bins, const struct kriging *kriging, double axes[SHAPES][SHAPES],
-                struct posterior *posterior) {
-    struct point points[SIDE_LONG * SIDE_SHORT];
-    double most = -INFINITY, sum = 0;
-    size_t count = 0, side = family->shapes > 1 ? SIDE_SHORT : 1;
-    for (size_t i = 0; i < SIDE_LONG; i++)
-        for (size_t j = 0; j < side; j++) {
-            double u = ((double)i - SIDE_LONG / 2) * STEP_LONG;
-            double v = side > 1 ? ((double)j - SIDE_SHORT / 2) * STEP_SHORT : 0;
-            struct point *point = &points[count++];
-            for (size_t s = 0; s < SHAPES; s++)
-                point->shape[s] = held(posterior->mean[1 + s] + axes[s][0] * u + axes[s][1] * v);
-            weigh(family, prior, centre, bins, kriging, point);
-            most = fmax(most, point->weight);
-        }
-    for (size_t p = 0; p < count; p++)
-        sum += points[p].weight = exp(points[p].weight - most);
-    for (size_t p = 0; p < count; p++)
-        points[p].weight /= sum;
-    average(points, count, kriging, bins, posterior);
-    if (fit_kinds_used(prior))
-        sum_kinds(points, count, posterior->kinds);
+                const struct posterior_bins *bins, const struct kriging *kriging, double axes[SHAPES][SHAPES],
+                struct posterior *posterior, struct grid *grid) {
+    size_t side = family->shapes > 1 ? SIDE_SHORT : 1;
+    grid->count = SIDE_LONG * side;
+    grid->pairs = pairs_of(grid->count);
+    for (size_t p = 0; p < grid->count; p++) {
+        double u = ((double)(p / side) - SIDE_LONG / 2) * STEP_LONG, shape[SHAPES];
+        double v = side > 1 ? ((double)(p % side) - SIDE_SHORT / 2) * STEP_SHORT : 0;
+        for (size_t s = 0; s < SHAPES; s++)
+            shape[s] = held(posterior->mean[1 + s] + axes[s][0] * u + axes[s][1] * v);
+        place(family, prior, centre, bins, shape, p, grid);
+    }
+    for (size_t p = grid->count; p < 2 * grid->pairs; p++)
+        clear(grid, p);
+    weigh(kriging, grid);
+    average(grid, kriging, posterior);
 }
 
 /* Whether a grid with these axes resolves the posterior and holds it. */
@@ -293,8 +433,9 @@ static bool fits(const double axes[SHAPES][SHAPES], size_t shapes, const double 
 }
 
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
-                      struct posterior_bins *bins, struct posterior *posterior) {
+                      struct posterior_bins *bins, bool users, struct posterior *posterior) {
     struct kriging kriging;
+    struct grid grid;
     if (!prepare(prior, bins, &kriging))
         return false;
     bool settled = false;
@@ -302,7 +443,7 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
         double axes[SHAPES][SHAPES], before[PARAMETERS], layout[PARAMETERS][PARAMETERS];
         memcpy(before, posterior->mean, sizeof before);
         axes_of((const double(*)[PARAMETERS])posterior->layout, family->shapes, axes);
-        lay(family, prior, centre, bins, &kriging, axes, posterior);
+        lay(family, prior, centre, bins, &kriging, axes, posterior, &grid);
         settled = fits((const double(*)[SHAPES])axes, family->shapes, before, posterior);
         memcpy(layout, posterior->covariance, sizeof layout);
         for (size_t i = 0; i < SHAPES; i++)
@@ -311,19 +452,33 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
                                                 STEP_SHORT * STEP_SHORT * axes[i][1] * axes[j][1]);
         memcpy(posterior->layout, layout, sizeof layout);
     }
+    average_bins(&grid, &kriging, bins);
+    if (fit_kinds_used(prior))
+        sum_kinds(&grid, posterior->kinds);
+    if (users)
+        predict(family, &grid, bins, &kriging, posterior);
     return isfinite(posterior->mean[0]) && isfinite(posterior->mean[1]) && isfinite(posterior->mean[2]) &&
-           isfinite(posterior->users_covariance[REACHES - 1][REACHES - 1]);
+           (!users || isfinite(posterior->users_covariance[REACHES - 1][REACHES - 1]));
 }
 
 /* ---- the curve that is the answer ---- */
 
-/* h := its inverse; h is symmetric and positive definite. */
-static void invert3(double h[PARAMETERS][PARAMETERS]) {
-    double flat[PARAMETERS * PARAMETERS];
-    memcpy(flat, h, sizeof flat);
-    if (!invert(flat, PARAMETERS))
-        return;
-    memcpy(h, flat, sizeof flat);
+/* h := its inverse, by Gauss and Jordan; h is symmetric and positive definite. */
+static void invert(double h[PARAMETERS][PARAMETERS]) {
+    for (size_t k = 0; k < PARAMETERS; k++) {
+        double scale = 1 / h[k][k];
+        h[k][k] = 1;
+        for (size_t j = 0; j < PARAMETERS; j++)
+            h[k][j] *= scale;
+        for (size_t i = 0; i < PARAMETERS; i++) {
+            double factor = h[i][k];
+            if (i == k)
+                continue;
+            h[i][k] = 0;
+            for (size_t j = 0; j < PARAMETERS; j++)
+                h[i][j] -= factor * h[k][j];
+        }
+    }
 }
 
 /* d log users / d parameter at the reaches, and their log users. */
@@ -354,7 +509,7 @@ static void normal_matrix(double by[REACHES][PARAMETERS], double h[PARAMETERS][P
             for (size_t r = 0; r < REACHES; r++)
                 h[i][j] += reach_weight[r] * by[r][i] * by[r][j];
         }
-    invert3(h);
+    invert(h);
 }
 
 /* What the log of expected users is above the expected log, for a plan's profit is linear in users. Only of

@@ -22,9 +22,10 @@ struct posterior {
 };
 
 /* The posterior under a prior with this centre, on a grid laid out by mean and layout in `posterior`
- * (from the last time, or the prior's), which is replaced. false: nothing finite came out. */
+ * (from the last time, or the prior's), which is replaced; its log users only where `users` asks for
+ * them. false: nothing finite came out. */
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
-                      struct posterior_bins *bins, struct posterior *posterior);
+                      struct posterior_bins *bins, bool users, struct posterior *posterior);
 
 /* The parameters whose curve runs through the posterior's log users about the spend in view (log of it over
  * the highest), nearest to its mean, and the covariance under which their curve varies as the posterior's log

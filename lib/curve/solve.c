@@ -30,7 +30,7 @@
 
 struct solver {
     double *room; /* all arrays below */
-    double *effect, *x, *y, *stable, *share, *fitted, *mean, *regular, *weight;
+    double *effect, *x, *y, *stable, *share, *fitted, *plain, *mean, *regular, *weight;
     size_t *bin;
     unsigned char *weekday;
     /* the campaign at hand */
@@ -42,7 +42,7 @@ struct solver {
 };
 
 enum mi_status fit_solver_new(size_t most_rows, struct solver **made, struct mi_error *error) {
-    enum { ARRAYS = 9 };
+    enum { ARRAYS = 10 };
     struct solver *solver = calloc(1, sizeof *solver);
     size_t n = most_rows + 1;
     if (solver) {
@@ -54,9 +54,9 @@ enum mi_status fit_solver_new(size_t most_rows, struct solver **made, struct mi_
         fit_solver_free(solver);
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     }
-    double **arrays[ARRAYS] = {&solver->effect, &solver->x,       &solver->y,
-                               &solver->stable, &solver->share,   &solver->fitted,
-                               &solver->mean,   &solver->regular, &solver->weight};
+    double **arrays[ARRAYS] = {&solver->effect,  &solver->x,      &solver->y,     &solver->stable,
+                               &solver->share,   &solver->fitted, &solver->plain, &solver->mean,
+                               &solver->regular, &solver->weight};
     for (size_t i = 0; i < ARRAYS; i++)
         *arrays[i] = solver->room + i * n;
     *made = solver;
@@ -125,7 +125,9 @@ static void fit_rows(struct solver *s, const double parameter[PARAMETERS]) {
     for (size_t i = 0; i < s->n; i++) {
         double extra = 0, x = s->x[i];
         if (bins->n > 0) {
-            size_t j = 0;
+            size_t j = s->bin[i] < bins->n ? s->bin[i] : bins->n - 1; /* about there */
+            while (j > 0 && !(bins->x[j] < x))
+                j--;
             while (j + 1 < bins->n && bins->x[j + 1] < x)
                 j++;
             size_t k = j + 1 < bins->n ? j + 1 : j;
@@ -137,14 +139,22 @@ static void fit_rows(struct solver *s, const double parameter[PARAMETERS]) {
     }
 }
 
-static void set_means(struct solver *s, const struct campaign *campaign) {
+/* The plain means times the weekdays' factors. */
+static void apply_weekdays(struct solver *s, const struct campaign *campaign) {
     double factor[WEEKDAYS];
     for (int day = 0; day < WEEKDAYS; day++)
         factor[day] = exp(campaign->weekday[day]);
     for (size_t i = 0; i < s->n; i++)
-        s->mean[i] = campaign->spend_max *
-                     exp(fmin(fmax(s->fitted[i] + (double)s->effect[i], -LOG_MOST), LOG_MOST)) *
-                     factor[s->weekday[i]];
+        s->mean[i] = s->plain[i] * factor[s->weekday[i]];
+}
+
+static void set_means(struct solver *s, const struct campaign *campaign) {
+    for (size_t i = 0; i < s->n; i++) {
+        double log_mean = s->fitted[i] + s->effect[i];
+        log_mean = log_mean > -LOG_MOST ? log_mean : -LOG_MOST; /* or NaN */
+        s->plain[i] = campaign->spend_max * exp(log_mean < LOG_MOST ? log_mean : LOG_MOST);
+    }
+    apply_weekdays(s, campaign);
 }
 
 /* The prior's shape at the level that the sums give. */
@@ -178,7 +188,7 @@ static void reweigh(struct solver *s, struct campaign *campaign) {
     }
     if (s->portfolio->weekdays.used) {
         fit_weekdays_step(&s->portfolio->weekdays, campaign, gradient, information);
-        set_means(s, campaign);
+        apply_weekdays(s, campaign);
     }
 }
 
@@ -215,7 +225,8 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
     reweigh(s, campaign);
     fill_bins(s, campaign->dispersion);
     memcpy(before, s->bins.fitted, sizeof before);
-    if (!fit_posterior_of(s->portfolio->family, &s->portfolio->prior, s->centre, &s->bins, posterior))
+    if (!fit_posterior_of(s->portfolio->family, &s->portfolio->prior, s->centre, &s->bins,
+                          !s->portfolio->learning, posterior))
         return false;
     *step = 0;
     for (size_t j = 0; j < s->bins.n; j++)
@@ -271,28 +282,14 @@ static double parameters_spent(const struct solver *s, const struct campaign *ca
     return sum;
 }
 
-static void judge(struct solver *s, struct campaign *campaign) {
+/* Sums over the rows from which the part of the noise is learnt that is no count's (noise.c). */
+static void sum_noise(const struct solver *s, struct campaign *campaign, double spent) {
     const struct noise *noise = &s->portfolio->noise;
-    reweigh(s, campaign);
-    campaign->outliers = 0;
-    campaign->n_outliers = 0;
-    campaign->absolute_error = 0;
-    campaign->log_likelihood = 0;
+    double n = (double)s->n, correction = n > spent + 1 ? n / (n - spent) : 0;
     for (int k = 0; k < 5; k++)
         campaign->noise_sums[k] = 0;
-    double spent = parameters_spent(s, campaign), n = (double)s->n;
-    double correction = n > spent + 1 ? n / (n - spent) : 0;
-    for (size_t i = 0; i < s->n; i++) {
-        double residual = s->stable[i] - fit_noise_stabilise(noise, campaign->dispersion, s->mean[i]);
+    for (size_t i = 0; i < s->n && !noise->counts; i++) {
         double mean = s->mean[i], relative = (s->y[i] - mean) / mean;
-        campaign->outliers += 1 - s->regular[i];
-        s->portfolio->days[campaign->first + i].weight = (float)s->weight[i];
-        s->portfolio->days[campaign->first + i].residual = (float)relative;
-        campaign->n_outliers += s->regular[i] < 0.5;
-        campaign->absolute_error += fabs(s->y[i] - mean);
-        campaign->log_likelihood +=
-            fit_noise_log_density(noise, residual) -
-            0.5 * log(fit_noise_variance(noise, campaign->dispersion, s->y[i] + 0.375));
         double weight =
             s->regular[i] * pow(mean * mean / fit_noise_variance(noise, campaign->dispersion, mean), 2);
         double u = 1 / mean, z = relative * relative * correction;
@@ -302,6 +299,38 @@ static void judge(struct solver *s, struct campaign *campaign) {
                 campaign->noise_sums[k] += weight * terms[k];
         }
     }
+}
+
+/* How well the fit does: for its reader, nothing is learnt from that. */
+static void sum_errors(const struct solver *s, struct campaign *campaign) {
+    const struct noise *noise = &s->portfolio->noise;
+    campaign->n_outliers = 0;
+    campaign->absolute_error = 0;
+    campaign->log_likelihood = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        double residual = s->stable[i] - fit_noise_stabilise(noise, campaign->dispersion, s->mean[i]);
+        campaign->n_outliers += s->regular[i] < 0.5;
+        campaign->absolute_error += fabs(s->y[i] - s->mean[i]);
+        campaign->log_likelihood +=
+            fit_noise_log_density(noise, residual) -
+            0.5 * log(fit_noise_variance(noise, campaign->dispersion, s->y[i] + 0.375));
+    }
+}
+
+static void judge(struct solver *s, struct campaign *campaign) {
+    const struct noise *noise = &s->portfolio->noise;
+    reweigh(s, campaign);
+    campaign->outliers = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        struct fit_day *day = &s->portfolio->days[campaign->first + i];
+        campaign->outliers += 1 - s->regular[i];
+        day->weight = (float)s->weight[i];
+        day->residual = (float)((s->y[i] - s->mean[i]) / s->mean[i]);
+    }
+    double spent = parameters_spent(s, campaign);
+    sum_noise(s, campaign, spent);
+    if (!s->portfolio->learning)
+        sum_errors(s, campaign);
     campaign->dispersion_information =
         fit_noise_dispersion_information(noise, campaign->dispersion, s->mean, s->regular, s->n);
     campaign->dispersion_own = fit_noise_own_dispersion(noise, s->y, s->mean, s->regular, s->n, spent);
@@ -348,11 +377,11 @@ enum mi_status fit_solver_solve(struct solver *s, const struct portfolio *portfo
     load(s, portfolio, campaign);
     bool found = find_posterior(s, campaign, &posterior);
     s->width = 1;
-    if (found)
+    if (!found)
+        fall_back(s, campaign);
+    else if (!portfolio->learning)
         fit_posterior_curve(portfolio->family, &posterior, s->bins.in_view, campaign->parameter,
                             campaign->curve_covariance);
-    else
-        fall_back(s, campaign);
     judge(s, campaign);
     return MI_OK;
 }
