@@ -34,7 +34,7 @@ static void hill_believed(const double *shape, const double *x, size_t n, double
     for (size_t i = 0; i < n; i++)
         log_share[i] = tail * (x[i] - shape[0]);
     mi_log_sigmoid(log_share, n);
-    for (size_t i = 0; i < n && tail < k; i++)
+    for (size_t i = 0; i < n && k > tail; i++)
         log_share[i] *= k / tail;
 }
 
@@ -115,17 +115,13 @@ double fit_family_elasticity(const struct fit_family *family, const double *shap
     return (log_share[0] - log_share[1]) / (2 * STEP);
 }
 
-double fit_family_anchor_at(const struct fit_family *family, const double *shape, const double log_share[2]) {
+double fit_family_anchor(const struct fit_family *family, const double *shape) {
     if (family->family == MI_CURVE_POWER) /* has no half saturation */
         return 0;
-    return log_share[0] - log_share[1] + shape[0];
-}
-
-double fit_family_anchor(const struct fit_family *family, const double *shape) {
     double log_share[2];
     const double x[2] = {0, shape[0]};
     family->log_shares(shape, x, 2, log_share);
-    return fit_family_anchor_at(family, shape, log_share);
+    return log_share[0] - log_share[1] + shape[0];
 }
 
 double fit_family_place(const struct fit_family *family, const double *shape, double elasticity) {

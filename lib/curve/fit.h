@@ -282,8 +282,6 @@ bool fit_attributes_learn_from(const struct campaign *campaign, size_t outcome);
 enum mi_status fit_trees_learn(struct portfolio *portfolio, struct mi_error *error);
 /* log(users per spend at the highest spend / users per spend at half saturation). */
 double fit_family_anchor(const struct fit_family *family, const double *shape);
-/* The same where the log shares at the highest spend and at x = shape[0] are known. */
-double fit_family_anchor_at(const struct fit_family *family, const double *shape, const double log_share[2]);
 /* A campaign's log users per spend where the prior compares it with others', and its variance. */
 double fit_prior_level(const struct prior *prior, const struct campaign *campaign);
 double fit_prior_level_variance(const struct prior *prior, const struct campaign *campaign);

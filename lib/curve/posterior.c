@@ -221,14 +221,12 @@ static double log_prior(const struct fit_family *family, const struct prior *pri
 /* One shape: its log prior, and how far the targets are from it. */
 static void place(const struct fit_family *family, const struct prior *prior, const double *centre,
                   const struct posterior_bins *bins, const double *shape, size_t p, struct grid *grid) {
-    double x[BINS + 2], share[BINS + 2], belongs[KINDS] = {0};
+    double x[BINS + 1], share[BINS + 1], belongs[KINDS] = {0};
     size_t n = bins->n;
     memcpy(x, bins->x, n * sizeof *x);
     x[n] = 0;
-    x[n + 1] = shape[0];
-    family->believed_log_shares(shape, x, n + 2, share);
-    double anchor = fit_family_anchor_at(family, shape, share + n);
-    double level = centre[0] + prior->anchor * anchor;
+    family->believed_log_shares(shape, x, n + 1, share);
+    double anchor = fit_family_anchor(family, shape), level = centre[0] + prior->anchor * anchor;
     grid->weight.at[p] = log_prior(family, prior, centre, shape, belongs);
     grid->moment[0].at[p] = level;
     for (size_t s = 0; s < SHAPES; s++)
