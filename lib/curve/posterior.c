@@ -36,7 +36,7 @@
 
 /* Shapes are less spread than a normal prior has it; beyond the data, where little else tells, bands of like
  * campaigns would be too wide (tests/bench/bench-cpa accuracy). */
-#define BEYOND 0.92
+#define BEYOND 0.90
 
 #define CURVE_STEPS 6
 #define CURVE_TIE   1e-3
