@@ -29,6 +29,7 @@ extern const double fit_reach[REACHES], fit_log_reach[REACHES];
 struct posterior_bins {
     size_t n;
     double x[BINS], target[BINS], variance[BINS];
+    const double *covariance; /* n by n, of the targets; NULL: they are independent */
     double fitted[BINS], fitted_variance[BINS];
     double in_view; /* log of the spend in view over the highest */
 };
@@ -40,6 +41,7 @@ struct fit_day {
     uint32_t campaign;
     float effect;           /* log of what the date does to the campaign's group */
     float known;            /* log of the share of its users that is known by now */
+    float walk;             /* log of the level over that of the day that the curve is of */
     float weight, residual; /* of the last fit: what the effect is learnt from */
 };
 
@@ -223,6 +225,19 @@ struct shared {
     double sd, weekday_sd, within_week_sd;
 };
 
+/* ---- walk.c: levels that move ---- */
+
+struct walk {
+    bool may;        /* the rows have dates, and the curve is to be that of now */
+    double after;    /* the day that curves are of: --for, else the one after the newest date */
+    double variance; /* of a day's step of the log level */
+    double spells;   /* of the log level's better and worse spells */
+};
+
+static inline bool walk_moves(const struct walk *walk) {
+    return walk->variance > 0 || walk->spells > 0;
+}
+
 #define FIT_LEVEL_SD_LEAST 0.2 /* the prior's spread of levels is never learnt to be smaller */
 
 enum aim {              /* of a pass */
@@ -243,6 +258,7 @@ struct portfolio {
     struct weekdays weekdays;
     struct attributes attributes;
     struct shared shared;
+    struct walk walk;
     double *room;     /* for campaign_count numbers, while learning */
     size_t leftovers; /* rows of hardly any spend, left out */
     bool dated;
@@ -311,6 +327,37 @@ bool fit_kinds_used(const struct prior *prior);
 /* Log density, up to a constant, of the last shape parameter at this offset from the prior's centre, and the
  * probability of each kind there. */
 double fit_kinds_log_density(const struct prior *prior, double offset, double belongs[KINDS]);
+
+/* ---- walk.c ---- */
+
+struct walk_gain { /* of the filter */
+    double memory, own, spell, inverse;
+};
+
+/* A campaign's rows, and room to work in. */
+struct walk_rows {
+    size_t n;
+    const double *weight; /* 1 / variance of log users */
+    const size_t *bin;    /* of like spends */
+    double *gap;          /* days to the next row, or to where the curve holds */
+    double *residual;     /* log users over the curve's */
+    struct walk_gain *gains;
+    double *room; /* n * (BINS + 1) */
+};
+
+void fit_walk_start(struct portfolio *portfolio, bool as_of_now);
+/* From the campaigns as they were fitted last. */
+void fit_walk_learn(struct portfolio *portfolio);
+/* Log users over the curve's, from the level there and users relative to what curve and level say. */
+double fit_walk_response(double walk, double relative);
+/* Mean of the log level at each row, over that of now, given the curve. */
+void fit_walk_smooth(const struct walk_rows *rows, const struct walk *walk, double *level);
+/* How many parameters these levels are worth. */
+double fit_walk_spent(const struct walk_rows *rows, const struct walk *walk);
+/* Generalised least squares of the residuals on the bins, with their covariance: what the rows say of the
+ * curve of now, whatever the levels. place: each bin's number among those that have weight. */
+bool fit_walk_bins(const struct walk_rows *rows, const struct walk *walk, const size_t place[BINS],
+                   size_t bins, double shift[BINS], double *covariance);
 
 /* ---- solve.c: one campaign ---- */
 

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define FAR_HALF       3.0  /* half saturation over highest spend that is worth a remark */
 #define UNIT_FAR       60.0 /* users per spend over the median's that are beyond belief */
@@ -187,6 +188,20 @@ static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *
     row->status = MI_CURVE_FIT_PORTFOLIO;
 }
 
+/* Appends to a note. */
+static void note_levels(const struct walk *walk, char *note, size_t size) {
+    size_t used = strlen(note);
+    const char *between = used > 0 ? "; " : "";
+    if (walk->variance > 0) {
+        snprintf(note + used, size - used, "%slevels walk by %.1f %% a day", between,
+                 100 * sqrt(walk->variance));
+        used = strlen(note);
+        between = "; ";
+    }
+    if (walk->spells > 0)
+        snprintf(note + used, size - used, "%sspells of %.1f %%", between, 100 * sqrt(walk->spells));
+}
+
 static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row *row) {
     const struct portfolio *portfolio = &fit->portfolio;
     const struct campaign nobody = {0};
@@ -210,6 +225,7 @@ static void fill_pooled(const struct mi_curve_fit *fit, struct mi_curve_fit_row 
                  mi_curve_family_name(backtest->family[0]->family), backtest->error[0],
                  mi_curve_family_name(backtest->family[1]->family), backtest->error[1],
                  mi_curve_family_name(backtest->family[2]->family), backtest->error[2], backtest->scale);
+    note_levels(&portfolio->walk, row->note, sizeof row->note);
 }
 
 static double aicc_of(const struct portfolio *portfolio, const struct campaign *campaign) {

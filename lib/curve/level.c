@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The level that is expected of the day that the curves are of: a curve is fitted to all days, but it is used
- * for the next. Groups have weekdays, and good and bad days that may last, campaigns drift. How far a group's
- * days foretell the next is learnt: of the autoregressions of first order, seen with the noise of the rows,
- * the one under which the past ones were likeliest (Durbin & Koopman 2012, section 2.2 for the filter).
+ * for the next. Groups have weekdays, and good and bad days that may last (campaigns' own levels: walk.c).
+ * How far a group's days foretell the next is learnt: of the autoregressions of first order, seen with the
+ * noise of the rows, the one under which the past ones were likeliest (Durbin & Koopman 2012, section 2.2 for
+ * the filter).
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "curve/fit.h"
-
-#define BLOCK         7    /* rows over which residuals are averaged to tell drift from noise */
-#define BLOCKS_LEAST  20   /* pairs of blocks that say something */
-#define OWN_HALF_LIFE 14.0 /* days */
 
 #define CELLS_LEAST 40  /* foretold days of groups, to learn the pace from; below, groups stay as they are */
 #define FIRST_DAYS  7   /* of a group, that are not judged: smoothing has to begin */
@@ -27,29 +24,6 @@ struct pace {      /* of groups' days */
     double memory; /* correlation of a day's level with the next day's */
     double sd;     /* of what a day adds */
 };
-
-static double block_mean(const struct fit_day *days) {
-    double sum = 0, weight = 1e-9;
-    for (size_t i = 0; i < BLOCK; i++) {
-        sum += (double)days[i].weight * (double)days[i].residual;
-        weight += (double)days[i].weight;
-    }
-    return sum / weight;
-}
-
-/* Variance of the campaigns' own drift: covariance of residuals a week apart, which is 0 without. */
-static double drift_variance(const struct portfolio *portfolio) {
-    double sum = 0, count = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        const struct campaign *campaign = &portfolio->campaigns[i];
-        const struct fit_day *days = &portfolio->days[campaign->first];
-        for (size_t j = 0; j + 2 * BLOCK <= campaign->count; j += BLOCK) {
-            sum += block_mean(days + j) * block_mean(days + j + BLOCK);
-            count++;
-        }
-    }
-    return count >= BLOCKS_LEAST ? fmax(sum / count, 0) : 0;
-}
 
 /* A group's day about the curves, as it is foretold. */
 struct filter {
@@ -182,24 +156,6 @@ double fit_level_of_day(const struct portfolio *portfolio, const struct campaign
     return day + (campaign->count > 0 ? campaign->weekday[weekday] : portfolio->weekdays.mean[weekday]);
 }
 
-static void add_own_levels(struct portfolio *portfolio) {
-    double variance = drift_variance(portfolio);
-    int32_t now = portfolio->shared.oldest + (int32_t)portfolio->shared.span - 1;
-    for (size_t i = 0; i < portfolio->campaign_count && variance > 0; i++) {
-        struct campaign *campaign = &portfolio->campaigns[i];
-        double sum = 0, weight = 0;
-        for (size_t j = 0; j < campaign->count; j++) {
-            const struct fit_day *day = &portfolio->days[campaign->first + j];
-            double kernel = exp2(-(double)(now - day->date) / OWN_HALF_LIFE) * (double)day->weight;
-            sum += kernel * (double)day->residual;
-            weight += kernel;
-        }
-        campaign->parameter[0] += sum / (weight + 1 / variance);
-        /* a band holds what is not known of that */
-        campaign->curve_covariance[0][0] += 1 / (weight + 1 / variance);
-    }
-}
-
 static enum mi_status learn_groups(struct portfolio *portfolio, struct mi_error *error) {
     const struct shared *shared = &portfolio->shared;
     size_t target =
@@ -221,7 +177,5 @@ enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error
     enum mi_status status = portfolio->shared.cells ? learn_groups(portfolio, error) : MI_OK;
     for (size_t i = 0; i < portfolio->campaign_count && status == MI_OK; i++)
         portfolio->campaigns[i].parameter[0] += fit_level_of_day(portfolio, &portfolio->campaigns[i]);
-    if (status == MI_OK && portfolio->shared.cells)
-        add_own_levels(portfolio);
     return status;
 }

@@ -157,6 +157,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
     fit_kinds_start(portfolio);
     fit_weekdays_start(portfolio);
     fit_attributes_start(portfolio);
+    fit_walk_start(portfolio, as_of_now);
     enum mi_status status = fit_shared_start(portfolio, error);
     for (int i = 0; i < PASSES && status == MI_OK; i++) {
         portfolio->learning = i + 1 < PASSES;
@@ -165,6 +166,7 @@ enum mi_status fit_portfolio_fit(struct portfolio *portfolio, bool as_of_now, st
             break;
         fit_shared_learn(portfolio);
         fit_noise_learn(portfolio);
+        fit_walk_learn(portfolio);
         fit_weekdays_learn(portfolio);
         fit_prior_learn(portfolio);
         status = fit_attributes_learn(portfolio, i == 0, error);

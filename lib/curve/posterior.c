@@ -156,14 +156,21 @@ static void whiten_constants(struct kriging *k) {
     }
 }
 
+/* Covariance of two bins' targets about the curve. */
+static double noise_of(const struct posterior_bins *bins, size_t i, size_t j) {
+    if (bins->covariance)
+        return bins->covariance[i * bins->n + j];
+    return i == j ? bins->variance[i] : 0;
+}
+
 static bool prepare(const struct prior *prior, const struct posterior_bins *bins, struct kriging *k) {
     size_t n = k->n = bins->n;
     k->level = k->level_left = prior->sd[0] * prior->sd[0];
     k->misfit = prior->misfit * prior->misfit;
     for (size_t j = 0; j < n; j++) {
-        k->root[j][j] = k->level + k->misfit + bins->variance[j];
+        k->root[j][j] = k->level + k->misfit + noise_of(bins, j, j);
         for (size_t i = j + 1; i < n; i++)
-            k->root[j][i] = k->level + k->misfit * kernel(bins->x[i], bins->x[j]);
+            k->root[j][i] = k->level + k->misfit * kernel(bins->x[i], bins->x[j]) + noise_of(bins, i, j);
     }
     if (!find_root(k))
         return false;
@@ -292,26 +299,39 @@ static void sum_kinds(const struct grid *grid, struct kind_sums kinds[KINDS]) {
     }
 }
 
+/* Row j of the noise's covariance times the inverse of the root, transposed; *from: the first that is not 0.
+ */
+static void gains_of(const struct posterior_bins *bins, const struct kriging *k, size_t j, double gain[BINS],
+                     size_t *from) {
+    *from = bins->covariance ? 0 : j;
+    for (size_t i = *from; i < k->n; i++) {
+        gain[i] = 0;
+        for (size_t l = *from; l <= (bins->covariance ? i : j); l++)
+            gain[i] += noise_of(bins, j, l) * k->units[l][i];
+    }
+}
+
 /* What the bins' log users are: linear in the inverse of their covariance times the residuals. */
 static void average_bins(const struct grid *grid, const struct kriging *k, struct posterior_bins *bins) {
     double mean[BINS];
     for (size_t i = 0; i < k->n; i++)
         mean[i] = sum_products(&grid->weight, &grid->white[i], grid->pairs);
     for (size_t j = 0; j < k->n; j++) {
-        const double *unit = k->units[j];
         union row off;
-        double solved = 0, left = 0;
-        for (size_t i = j; i < k->n; i++) {
-            solved += unit[i] * mean[i];
-            left += unit[i] * unit[i];
-        }
+        double gain[BINS], solved = 0, left = 0;
+        size_t from;
+        gains_of(bins, k, j, gain, &from);
+        for (size_t i = from; i < k->n; i++)
+            solved += gain[i] * mean[i];
+        for (size_t i = j; i < k->n; i++)
+            left += gain[i] * k->units[j][i];
         for (size_t b = 0; b < grid->pairs; b++)
             off.pairs[b] = (pair){-solved, -solved};
-        add_rows(unit + j, 1, grid->white + j, k->n - j, grid->pairs, &off);
+        add_rows(gain + from, 1, grid->white + from, k->n - from, grid->pairs, &off);
         multiply(&off, &off, grid->pairs, &off);
         double variance = bins->variance[j], spread = sum_products(&grid->weight, &off, grid->pairs);
-        bins->fitted[j] = bins->target[j] - variance * solved;
-        bins->fitted_variance[j] = variance + variance * variance * (spread - left);
+        bins->fitted[j] = bins->target[j] - solved;
+        bins->fitted_variance[j] = variance + spread - variance * left;
     }
 }
 
@@ -463,22 +483,25 @@ bool fit_posterior_of(const struct fit_family *family, const struct prior *prior
 
 /* ---- the curve that is the answer ---- */
 
-/* h := its inverse, by Gauss and Jordan; h is symmetric and positive definite. */
-static void invert(double h[PARAMETERS][PARAMETERS]) {
-    for (size_t k = 0; k < PARAMETERS; k++) {
-        double scale = 1 / h[k][k];
-        h[k][k] = 1;
-        for (size_t j = 0; j < PARAMETERS; j++)
-            h[k][j] *= scale;
-        for (size_t i = 0; i < PARAMETERS; i++) {
-            double factor = h[i][k];
+/* By Gauss and Jordan. */
+bool fit_posterior_invert(double *matrix, size_t n) {
+    for (size_t k = 0; k < n; k++) {
+        double *pivot = matrix + k * n, scale = 1 / pivot[k];
+        if (!(pivot[k] > 0))
+            return false;
+        pivot[k] = 1;
+        for (size_t j = 0; j < n; j++)
+            pivot[j] *= scale;
+        for (size_t i = 0; i < n; i++) {
+            double *row = matrix + i * n, factor = row[k];
             if (i == k)
                 continue;
-            h[i][k] = 0;
-            for (size_t j = 0; j < PARAMETERS; j++)
-                h[i][j] -= factor * h[k][j];
+            row[k] = 0;
+            for (size_t j = 0; j < n; j++)
+                row[j] -= factor * pivot[j];
         }
     }
+    return true;
 }
 
 /* d log users / d parameter at the reaches, and their log users. */
@@ -509,7 +532,7 @@ static void normal_matrix(double by[REACHES][PARAMETERS], double h[PARAMETERS][P
             for (size_t r = 0; r < REACHES; r++)
                 h[i][j] += reach_weight[r] * by[r][i] * by[r][j];
         }
-    invert(h);
+    fit_posterior_invert(h[0], PARAMETERS);
 }
 
 /* What the log of expected users is above the expected log, for a plan's profit is linear in users. Only of

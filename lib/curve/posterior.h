@@ -27,6 +27,9 @@ struct posterior {
 bool fit_posterior_of(const struct fit_family *family, const struct prior *prior, const double *centre,
                       struct posterior_bins *bins, bool users, struct posterior *posterior);
 
+/* A symmetric positive definite n by n matrix := its inverse. */
+bool fit_posterior_invert(double *matrix, size_t n);
+
 /* The parameters whose curve runs through the posterior's log users about the spend in view (log of it over
  * the highest), nearest to its mean, and the covariance under which their curve varies as the posterior's log
  * users do. */

@@ -30,7 +30,9 @@
 
 struct solver {
     double *room; /* all arrays below */
-    double *effect, *x, *y, *stable, *share, *fitted, *plain, *mean, *regular, *weight;
+    double *effect, *x, *y, *stable, *share, *fitted, *plain, *mean, *regular, *weight, *walk, *before;
+    struct walk_rows walks; /* shares some of them */
+    double *covariance;     /* of the bins' targets */
     size_t *bin;
     unsigned char *weekday;
     /* the campaign at hand */
@@ -42,23 +44,29 @@ struct solver {
 };
 
 enum mi_status fit_solver_new(size_t most_rows, struct solver **made, struct mi_error *error) {
-    enum { ARRAYS = 10 };
+    enum { ARRAYS = 14 };
     struct solver *solver = calloc(1, sizeof *solver);
     size_t n = most_rows + 1;
     if (solver) {
-        solver->room = calloc(n * ARRAYS, sizeof *solver->room);
+        solver->room = calloc(n * (ARRAYS + BINS + 1) + BINS * BINS, sizeof *solver->room);
         solver->bin = calloc(n, sizeof *solver->bin);
+        solver->walks.gains = calloc(n, sizeof *solver->walks.gains);
         solver->weekday = calloc(n, 1);
     }
-    if (!solver || !solver->room || !solver->bin || !solver->weekday) {
+    if (!solver || !solver->room || !solver->bin || !solver->walks.gains || !solver->weekday) {
         fit_solver_free(solver);
         return mi_error_set(error, MI_NO_MEMORY, "out of memory");
     }
-    double **arrays[ARRAYS] = {&solver->effect,  &solver->x,      &solver->y,     &solver->stable,
-                               &solver->share,   &solver->fitted, &solver->plain, &solver->mean,
-                               &solver->regular, &solver->weight};
+    double **arrays[ARRAYS] = {
+        &solver->effect, &solver->x,      &solver->y,         &solver->stable,        &solver->share,
+        &solver->fitted, &solver->plain,  &solver->mean,      &solver->regular,       &solver->weight,
+        &solver->walk,   &solver->before, &solver->walks.gap, &solver->walks.residual};
     for (size_t i = 0; i < ARRAYS; i++)
         *arrays[i] = solver->room + i * n;
+    solver->walks.room = solver->room + ARRAYS * n;
+    solver->covariance = solver->walks.room + (BINS + 1) * n;
+    solver->walks.weight = solver->weight;
+    solver->walks.bin = solver->bin;
     *made = solver;
     return MI_OK;
 }
@@ -68,6 +76,7 @@ void fit_solver_free(struct solver *solver) {
         return;
     free(solver->room);
     free(solver->bin);
+    free(solver->walks.gains);
     free(solver->weekday);
     free(solver);
 }
@@ -94,6 +103,15 @@ static double spend_in_view(const struct solver *s, const struct portfolio *port
     return portfolio->dated ? most : 0;
 }
 
+/* Days to the next row, or to where the curve holds. */
+static void load_gaps(struct solver *s, const struct portfolio *portfolio, const struct campaign *campaign) {
+    const struct fit_day *days = &portfolio->days[campaign->first];
+    s->walks.n = s->n;
+    for (size_t i = 0; i < s->n; i++)
+        s->walks.gap[i] =
+            (i + 1 < s->n ? (double)days[i + 1].date : portfolio->walk.after) - (double)days[i].date;
+}
+
 static void load(struct solver *s, const struct portfolio *portfolio, const struct campaign *campaign) {
     s->portfolio = portfolio;
     fit_prior_centre(portfolio, campaign, s->centre);
@@ -102,11 +120,13 @@ static void load(struct solver *s, const struct portfolio *portfolio, const stru
         const struct fit_day *day = &portfolio->days[campaign->first + i];
         s->x[i] = log(day->spend / campaign->spend_max);
         s->y[i] = day->users;
-        s->effect[i] = (double)day->effect + (double)day->known;
+        s->walk[i] = walk_moves(&portfolio->walk) ? (double)day->walk : 0;
+        s->effect[i] = (double)day->effect + (double)day->known + s->walk[i];
         s->stable[i] = fit_noise_stabilise(&portfolio->noise, campaign->dispersion, day->users);
         s->weekday[i] = portfolio->weekdays.used ? (unsigned char)mi_date_weekday(day->date) : 0;
     }
     s->x[s->n] = 0;
+    load_gaps(s, portfolio, campaign);
     s->bins.in_view = portfolio->aim == AIM_NOW ? spend_in_view(s, portfolio, campaign) : 0;
     assign_bins(s, campaign);
 }
@@ -192,6 +212,43 @@ static void reweigh(struct solver *s, struct campaign *campaign) {
     }
 }
 
+/* Log users of the rows over the curve of now. */
+static void set_residuals(struct solver *s) {
+    for (size_t i = 0; i < s->n; i++)
+        s->walks.residual[i] = fit_walk_response(s->walk[i], s->y[i] / s->mean[i] - 1);
+}
+
+/* Targets and their covariance with the walk integrated out. */
+static void allow_for_walk(struct solver *s, const size_t place[BINS]) {
+    struct posterior_bins *bins = &s->bins;
+    double shift[BINS];
+    set_residuals(s);
+    if (!fit_walk_bins(&s->walks, &s->portfolio->walk, place, bins->n, shift, s->covariance))
+        return;
+    bins->covariance = s->covariance;
+    for (size_t j = 0; j < bins->n; j++) {
+        bins->target[j] = bins->fitted[j] + fmin(fmax(shift[j], BIN_STEP_DOWN), BIN_STEP_UP);
+        bins->variance[j] = s->covariance[j * bins->n + j];
+    }
+}
+
+/* The walk given the curve, which has moved since the residuals were taken. */
+static void set_walk(struct solver *s, const double *before) {
+    for (size_t i = 0; i < s->n; i++) {
+        s->walks.residual[i] += before[i] - s->fitted[i];
+        s->effect[i] -= s->walk[i];
+    }
+    fit_walk_smooth(&s->walks, &s->portfolio->walk, s->walk);
+    for (size_t i = 0; i < s->n; i++)
+        s->effect[i] += s->walk[i];
+}
+
+/* Adds to a bin's variance. */
+static void doubt(struct solver *s, size_t j, double variance) {
+    s->bins.variance[j] += variance;
+    s->covariance[j * s->bins.n + j] += variance;
+}
+
 /* Rows to bins: mean log spend, and the fit plus the mean residual. */
 static void fill_bins(struct solver *s, double dispersion) {
     double weight[BINS] = {0}, x[BINS] = {0}, fitted[BINS] = {0}, residual[BINS] = {0};
@@ -203,19 +260,24 @@ static void fill_bins(struct solver *s, double dispersion) {
         residual[j] += s->weight[i] * (s->y[i] / s->mean[i] - 1);
     }
     struct posterior_bins *bins = &s->bins;
+    size_t place[BINS] = {0};
     bins->n = 0;
     for (size_t j = 0; j < BINS; j++) {
         if (!(weight[j] > 1e-12))
             continue;
+        place[j] = bins->n;
         bins->x[bins->n] = x[j] / weight[j];
         bins->fitted[bins->n] = fitted[j] / weight[j];
         bins->target[bins->n] =
             fitted[j] / weight[j] + fmin(fmax(residual[j] / weight[j], BIN_STEP_DOWN), BIN_STEP_UP);
         bins->variance[bins->n] = 1 / weight[j];
-        if (s->portfolio->aim == AIM_NOW)
-            bins->variance[bins->n] += pow(OUT_OF_VIEW * (bins->x[bins->n] - bins->in_view), 2) * dispersion;
         bins->n++;
     }
+    bins->covariance = NULL;
+    if (walk_moves(&s->portfolio->walk))
+        allow_for_walk(s, place);
+    for (size_t j = 0; j < bins->n && s->portfolio->aim == AIM_NOW; j++)
+        doubt(s, j, pow(OUT_OF_VIEW * (bins->x[j] - bins->in_view), 2) * dispersion);
 }
 
 /* One round; false where it gave nothing usable. *step: the largest move of the fit. */
@@ -238,7 +300,11 @@ static bool solve_round(struct solver *s, struct campaign *campaign, struct post
     campaign->anchor = posterior->anchor;
     campaign->anchor_variance = posterior->anchor_variance;
     campaign->anchor_level = posterior->anchor_level;
+    if (walk_moves(&s->portfolio->walk))
+        memcpy(s->before, s->fitted, s->n * sizeof *s->before);
     fit_rows(s, campaign->mean);
+    if (walk_moves(&s->portfolio->walk))
+        set_walk(s, s->before);
     return true;
 }
 
@@ -263,6 +329,7 @@ static bool find_posterior(struct solver *s, struct campaign *campaign, struct p
             return false;
     }
     campaign->bins = s->bins;
+    campaign->bins.covariance = NULL;
     memcpy(campaign->layout, posterior->layout, sizeof campaign->layout);
     campaign->started = true;
     return true;
@@ -279,7 +346,7 @@ static double parameters_spent(const struct solver *s, const struct campaign *ca
         for (int day = 0; day < WEEKDAYS; day++)
             sum += campaign->weekday_information[day] / (campaign->weekday_information[day] + prior) * 6 / 7;
     }
-    return sum;
+    return walk_moves(&s->portfolio->walk) ? sum + fit_walk_spent(&s->walks, &s->portfolio->walk) : sum;
 }
 
 /* Sums over the rows from which the part of the noise is learnt that is no count's (noise.c). */
@@ -326,6 +393,7 @@ static void judge(struct solver *s, struct campaign *campaign) {
         campaign->outliers += 1 - s->regular[i];
         day->weight = (float)s->weight[i];
         day->residual = (float)((s->y[i] - s->mean[i]) / s->mean[i]);
+        day->walk = (float)s->walk[i];
     }
     double spent = parameters_spent(s, campaign);
     sum_noise(s, campaign, spent);
