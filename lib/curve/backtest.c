@@ -25,9 +25,10 @@
 /* Standard errors by which a family must beat the first, which holds the most curves. */
 #define LEAD_NEEDED 1.5
 /* Where the first beats those of one shape parameter by so many, what it says of the curve's bend beyond the
- * data is believed; by so few, not: then the misfit is that of a family of one shape parameter. */
-#define EARNED     2.2
-#define NOT_EARNED 0.8
+ * data is believed; by so few, not: then the misfit is nearly that of a family of one shape parameter. */
+#define EARNED         2.2
+#define NOT_EARNED     0.8
+#define DOUBTED_MISFIT 0.11
 
 static const enum mi_curve_family candidates[BACKTEST_FAMILIES] = {MI_CURVE_HILL, MI_CURVE_MM, MI_CURVE_EXP};
 
@@ -189,7 +190,7 @@ static double misfit_of(const struct backtest *backtest, double nearest) {
     if (backtest->best > 0)
         return own;
     double doubt = fmin(fmax((nearest + EARNED) / (EARNED - NOT_EARNED), 0), 1);
-    return own + doubt * (backtest->family[1]->misfit - own);
+    return own + doubt * (DOUBTED_MISFIT - own);
 }
 
 static enum mi_status run(const struct portfolio *portfolio, const struct cut *cuts, size_t count,
