@@ -173,7 +173,7 @@ struct node { /* a group of campaigns; node 0 is the portfolio */
     double mean[PARAMETERS];
     double campaigns, spend, users; /* sums while learning: number, highest spends, users there */
     double shapes, shape[SHAPES];   /* number with a shape of their own, and its sums */
-    double day;                     /* log of what the day that the curves are of does to the group */
+    double day, day_variance;       /* log of what the day that the curves are of does to the group */
 };
 
 struct kind { /* of campaigns, by their last shape parameter: see kinds.c */
@@ -284,8 +284,11 @@ void fit_shared_learn(struct portfolio *portfolio);
 size_t fit_shared_group(const struct prior *prior, size_t node);
 /* Takes the levels to what is expected of the day that the curves are of (level.c). */
 enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error);
-/* Log of what that day does to a campaign. */
-double fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign);
+struct fit_day_level {
+    double level, variance;
+};
+/* Log of what that day does to a campaign, as far as it can be foretold. */
+struct fit_day_level fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign);
 void fit_prior_learn(struct portfolio *portfolio);
 void fit_noise_learn(struct portfolio *portfolio);
 void fit_weekdays_learn(struct portfolio *portfolio);

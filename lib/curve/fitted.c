@@ -172,7 +172,9 @@ static void fill_unknown(const struct mi_curve_fit *fit, const struct campaign *
     double covariance[PARAMETERS][PARAMETERS], centre[PARAMETERS];
     fit_prior_centre(portfolio, campaign, centre);
     fit_prior_spread(portfolio, centre, covariance);
-    centre[0] += fit_level_of_day(portfolio, campaign);
+    struct fit_day_level day = fit_level_of_day(portfolio, campaign);
+    centre[0] += day.level;
+    covariance[0][0] += day.variance;
     covariance[0][0] += fit->users > 0 ? 0 : 1 / 0.5;
     double spend = fit->typical_spend * exp(campaign->additive[PARAMETERS]);
     row->covariance_count =

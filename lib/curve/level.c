@@ -41,14 +41,18 @@ static bool observe(const struct shared *shared, size_t group, size_t day, doubl
     return true;
 }
 
+static void pass_day(struct filter *at, struct pace pace) {
+    at->level *= pace.memory;
+    at->variance = pace.memory * pace.memory * at->variance + pace.sd * pace.sd;
+}
+
 /* Kalman's filter from the first day up to `until`; the level that is foretold of that day. With `errors`,
  * each day's error over its standard deviation is put there (NAN: nothing to compare with), and the log
  * likelihood of the days from FIRST_DAYS on is added to *likelihood. */
 static struct filter filter_days(const struct shared *shared, size_t group, struct pace pace, size_t until,
                                  double *errors, double *likelihood) {
-    double step = pace.sd * pace.sd;
-    struct filter at = {.variance =
-                            pace.memory < 1 ? step / (1 - pace.memory * pace.memory) : START_VARIANCE};
+    struct filter at = {.variance = pace.memory < 1 ? pace.sd * pace.sd / (1 - pace.memory * pace.memory)
+                                                    : START_VARIANCE};
     for (size_t day = 0; day < until; day++) {
         double seen, noise;
         bool there = observe(shared, group, day, &seen, &noise);
@@ -63,8 +67,7 @@ static struct filter filter_days(const struct shared *shared, size_t group, stru
             at.level += gain * error;
             at.variance -= gain * at.variance;
         }
-        at.level *= pace.memory;
-        at.variance = pace.memory * pace.memory * at.variance + step;
+        pass_day(&at, pace);
     }
     return at;
 }
@@ -136,10 +139,13 @@ static void learn_group_days(struct portfolio *portfolio, size_t target, double 
     if (pace.sd <= 0)
         return;
     size_t complete = complete_days(shared, pace, errors);
-    double aged = pow(pace.memory, (double)(target - complete));
-    for (size_t group = 0; group < portfolio->prior.node_count; group++)
-        portfolio->prior.nodes[group].day =
-            aged * filter_days(shared, group, pace, complete, NULL, NULL).level;
+    for (size_t group = 0; group < portfolio->prior.node_count; group++) {
+        struct filter at = filter_days(shared, group, pace, complete, NULL, NULL);
+        for (size_t day = complete; day < target; day++)
+            pass_day(&at, pace);
+        portfolio->prior.nodes[group].day = at.level;
+        portfolio->prior.nodes[group].day_variance = at.variance;
+    }
 }
 
 static void learn_group_weekdays(struct portfolio *portfolio) {
@@ -148,12 +154,18 @@ static void learn_group_weekdays(struct portfolio *portfolio) {
             portfolio->shared.weekdays[group][mi_date_weekday(portfolio->target)];
 }
 
-double fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign) {
-    double day = portfolio->prior.nodes[fit_shared_group(&portfolio->prior, campaign->node)].day;
-    if (portfolio->target == MI_DATE_MISSING || !portfolio->weekdays.used)
-        return day;
+struct fit_day_level fit_level_of_day(const struct portfolio *portfolio, const struct campaign *campaign) {
+    const struct node *group = &portfolio->prior.nodes[fit_shared_group(&portfolio->prior, campaign->node)];
+    const struct weekdays *weekdays = &portfolio->weekdays;
+    struct fit_day_level of = {group->day, group->day_variance};
+    if (portfolio->target == MI_DATE_MISSING || !weekdays->used)
+        return of;
     int weekday = mi_date_weekday(portfolio->target);
-    return day + (campaign->count > 0 ? campaign->weekday[weekday] : portfolio->weekdays.mean[weekday]);
+    bool known = campaign->count > 0;
+    double information = known ? campaign->weekday_information[weekday] : 0;
+    of.level += known ? campaign->weekday[weekday] : weekdays->mean[weekday];
+    of.variance += 1 / (information + 1 / (weekdays->sd * weekdays->sd));
+    return of;
 }
 
 static enum mi_status learn_groups(struct portfolio *portfolio, struct mi_error *error) {
@@ -173,9 +185,13 @@ static enum mi_status learn_groups(struct portfolio *portfolio, struct mi_error 
 
 enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error) {
     for (size_t i = 0; i < portfolio->prior.node_count; i++)
-        portfolio->prior.nodes[i].day = 0;
+        portfolio->prior.nodes[i].day = portfolio->prior.nodes[i].day_variance = 0;
     enum mi_status status = portfolio->shared.cells ? learn_groups(portfolio, error) : MI_OK;
-    for (size_t i = 0; i < portfolio->campaign_count && status == MI_OK; i++)
-        portfolio->campaigns[i].parameter[0] += fit_level_of_day(portfolio, &portfolio->campaigns[i]);
+    for (size_t i = 0; i < portfolio->campaign_count && status == MI_OK; i++) {
+        struct campaign *campaign = &portfolio->campaigns[i];
+        struct fit_day_level of = fit_level_of_day(portfolio, campaign);
+        campaign->parameter[0] += of.level;
+        campaign->curve_covariance[0][0] += of.variance;
+    }
     return status;
 }
