@@ -75,6 +75,7 @@ struct campaign {
     enum obstacle obstacle;
     bool is_new;          /* without rows: asked for by its attributes alone */
     bool moved;           /* it was in more than one group */
+    bool changed;         /* its newest days are far from those before: see level.c */
     bool apart;           /* its users per spend are beyond belief beside the others': see passes.c */
     bool started, failed; /* has parameters to start from; its fit did not converge */
 

@@ -129,6 +129,18 @@ static void say_leftovers(const struct mi_curve_fit *fit, const struct mi_notes 
                      (int)id.size, id.data, portfolio->campaigns[first].leftover_users);
 }
 
+static void say_changed(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    const struct portfolio *portfolio = &fit->portfolio;
+    size_t found = 0, first = 0;
+    for (size_t i = 0; i < portfolio->campaign_count; i++)
+        if (portfolio->campaigns[i].changed)
+            first = found++ ? first : i;
+    struct mi_text id = name_of(fit, first);
+    if (found > 0)
+        mi_notes_say(notes, "campaign '%.*s': users per spend changed: its newest days' level holds%s",
+                     (int)id.size, id.data, found > 1 ? " (others too: see note)" : "");
+}
+
 static void say_bounds(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
     size_t count = 0;
     for (size_t i = 0; i < fit->portfolio.campaign_count; i++)
@@ -155,6 +167,7 @@ void fit_say(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
         mi_notes_say(notes, "carry-over of spend to the next day: %.2f, estimated", fit->adstock);
     say_fallbacks(fit, notes);
     say_units(fit, notes);
+    say_changed(fit, notes);
     say_bounds(fit, notes);
 }
 
@@ -257,6 +270,9 @@ static void remark(const struct mi_curve_fit *fit, const struct campaign *campai
                  unit_of(fit, campaign));
     else if (half > FAR_HALF && portfolio->family->family != MI_CURVE_POWER)
         snprintf(row->note, sizeof row->note, "half saturation is %.1f times the highest spend", half);
+    else if (campaign->changed)
+        snprintf(row->note, sizeof row->note,
+                 "its level changed: that of the newest days holds, which are far from those before");
     else if (campaign->moved)
         snprintf(row->note, sizeof row->note, "its group changes: the last row's holds");
 }

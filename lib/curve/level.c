@@ -17,6 +17,12 @@
 #define FALL        2.5 /* standard errors: groups that all fall by more are not complete */
 #define YOUNG       14  /* newest days that may be incomplete */
 
+#define CHANGE_DAYS   14
+#define CHANGE_ERRORS 6.0  /* standard errors of these days' mean residual that no chance explains */
+#define CHANGE_MUCH   0.35 /* and how much it must be, in logs */
+#define CHANGE_LEAST  0.05 /* of the level before */
+#define CHANGE_STEPS  8
+
 #define STEP_MOST      0.5 /* of an observation from the effect as it was learnt */
 #define START_VARIANCE 0.1 /* of a group's first day, where days remember all that was */
 
@@ -183,6 +189,46 @@ static enum mi_status learn_groups(struct portfolio *portfolio, struct mi_error 
     return MI_OK;
 }
 
+/* Of a day that is taken for no outlier, for many of them in a row are none: 1 / variance of the relative
+ * residual. */
+static double whole_weight(const struct portfolio *portfolio, const struct campaign *campaign,
+                           const struct fit_day *day) {
+    double share = 1 + (double)day->residual, mean = share > 0 ? day->users / share : 0;
+    if (!(mean > 0))
+        return (double)day->weight;
+    return mean * mean / fit_noise_variance(&portfolio->noise, campaign->dispersion, mean);
+}
+
+/* The mean residual of the newest days about a level, each of them at most as far above it as below; *weight:
+ * 1 / its variance. */
+static double newest_residual(const struct portfolio *portfolio, const struct campaign *campaign,
+                              double level, double *weight) {
+    double sum = 0;
+    *weight = 0;
+    for (size_t i = campaign->count; i-- > 0;) {
+        const struct fit_day *day = &portfolio->days[campaign->first + i];
+        if (campaign->newest - day->date >= CHANGE_DAYS)
+            break;
+        double whole = whole_weight(portfolio, campaign, day);
+        sum += whole * fmin((1 + (double)day->residual) / level - 1, 1);
+        *weight += whole;
+    }
+    return *weight > 0 ? sum / *weight : 0;
+}
+
+/* Where levels stand still but one campaign's own newest days are far from its curve, as after a change of
+ * its offer or its tracking, its level is theirs. */
+static void follow_change(const struct portfolio *portfolio, struct campaign *campaign) {
+    double level = 1, weight = 0;
+    for (int step = 0; step < CHANGE_STEPS; step++)
+        level = fmax(level * (1 + newest_residual(portfolio, campaign, level, &weight)), CHANGE_LEAST);
+    campaign->changed = fabs(log(level)) > CHANGE_MUCH && fabs(level - 1) * sqrt(weight) > CHANGE_ERRORS;
+    if (!campaign->changed)
+        return;
+    campaign->parameter[0] += log(level);
+    campaign->curve_covariance[0][0] += 1 / weight;
+}
+
 enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error) {
     for (size_t i = 0; i < portfolio->prior.node_count; i++)
         portfolio->prior.nodes[i].day = portfolio->prior.nodes[i].day_variance = 0;
@@ -192,6 +238,8 @@ enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error
         struct fit_day_level of = fit_level_of_day(portfolio, campaign);
         campaign->parameter[0] += of.level;
         campaign->curve_covariance[0][0] += of.variance;
+        if (portfolio->dated)
+            follow_change(portfolio, campaign);
     }
     return status;
 }
