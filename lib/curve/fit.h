@@ -11,6 +11,8 @@
 #ifndef CURVE_FIT_H
 #define CURVE_FIT_H
 
+#include <math.h>
+
 #include "mi.h"
 
 #define SHAPES     2            /* most shape parameters of a family */
@@ -106,6 +108,14 @@ struct campaign {
 /* Whether the portfolio learns from a campaign. */
 static inline bool campaign_counts(const struct campaign *campaign) {
     return campaign->count > 0 && !campaign->apart;
+}
+
+/* Whether a parameter is one that the fit was not let go beyond. */
+static inline bool campaign_on_bound(const struct campaign *campaign) {
+    bool held = false;
+    for (size_t k = 0; k < PARAMETERS && campaign->count > 0; k++)
+        held = held || fabs(campaign->parameter[k]) >= LOG_MOST;
+    return held;
 }
 
 /* Whether a campaign's shape is, in part, its own. */

@@ -61,14 +61,6 @@ static const char *rows(size_t count) {
     return count == 1 ? "row" : "rows";
 }
 
-/* A parameter that the fit was not let go beyond. */
-static bool on_bound(const struct campaign *campaign) {
-    bool held = false;
-    for (size_t k = 0; k < PARAMETERS && campaign->count > 0; k++)
-        held = held || fabs(campaign->parameter[k]) >= LOG_MOST;
-    return held;
-}
-
 /* How many times the portfolio's median a campaign's users per spend are, where that is beyond belief: a
  * spend in another unit or currency. NaN else. */
 static double unit_of(const struct mi_curve_fit *fit, const struct campaign *campaign) {
@@ -144,7 +136,7 @@ static void say_changed(const struct mi_curve_fit *fit, const struct mi_notes *n
 static void say_bounds(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
     size_t count = 0;
     for (size_t i = 0; i < fit->portfolio.campaign_count; i++)
-        count += on_bound(&fit->portfolio.campaigns[i]);
+        count += campaign_on_bound(&fit->portfolio.campaigns[i]);
     if (count > 0)
         mi_notes_say(notes, "%zu fit%s on a bound: see note", count, count == 1 ? " is" : "s are");
 }
@@ -261,7 +253,7 @@ static void remark(const struct mi_curve_fit *fit, const struct campaign *campai
         snprintf(row->note, sizeof row->note, "%s", obstacle_name(campaign->obstacle, portfolio->dated));
     else if (campaign->failed)
         snprintf(row->note, sizeof row->note, "no convergence");
-    else if (on_bound(campaign))
+    else if (campaign_on_bound(campaign))
         snprintf(row->note, sizeof row->note,
                  "on a bound: users per spend or a shape beyond what can be fitted");
     else if (!isnan(unit_of(fit, campaign)))

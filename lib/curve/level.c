@@ -238,7 +238,7 @@ enum mi_status fit_level_now(struct portfolio *portfolio, struct mi_error *error
         struct fit_day_level of = fit_level_of_day(portfolio, campaign);
         campaign->parameter[0] += of.level;
         campaign->curve_covariance[0][0] += of.variance;
-        if (portfolio->dated)
+        if (portfolio->dated && !campaign->failed && !campaign_on_bound(campaign))
             follow_change(portfolio, campaign);
     }
     return status;
