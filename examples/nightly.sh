@@ -92,7 +92,7 @@ optimise() {
             printf "%s%s", comma, $at["campaign_id"]
             comma = ","
         }' "$night/campaigns.tsv" "$night/actions.tsv")
-    (cd "$night" && "$here/allocate" --summary=summary.json -o allocation.csv ${held:+"--hold=$held"} "$@")
+    (cd "$night" && DAY=$today "$here/allocate" --summary=summary.json -o allocation.csv ${held:+"--hold=$held"} "$@")
     mi-store put campaigns -q -s mi.db --map=daily_budget=recommended_budget "$night/allocation.csv"
 }
 
@@ -103,7 +103,7 @@ predict() {
     predict_users "$cpa" "$night/curves.csv"
     if [ -n "$cpa_next" ]; then
         days "$cpa_next" "$night/staging-days.csv"
-        mi-cpa fit -q -o "$night/staging-curves.csv" "$night/staging-days.csv"
+        mi-cpa fit -q --for="$today" -o "$night/staging-curves.csv" "$night/staging-days.csv"
         predict_users "$cpa_next" "$night/staging-curves.csv"
     fi
     if [ -e users.csv ]; then predict_value "$ltv"; fi

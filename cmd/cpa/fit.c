@@ -291,8 +291,8 @@ static void apply_lift(const struct mi_lift_result *lift, struct mi_curve_fit_ro
 
 static enum mi_status write_curves(struct fit *f, struct mi_error *error) {
     struct mi_writer *writer = f->stream.writer;
-    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS], adstock_slot = MI_NO_COLUMN,
-                                                            for_slot = MI_NO_COLUMN;
+    size_t slots[FITTED_COLUMNS], lift_slots[LIFT_COLUMNS];
+    size_t for_slot = MI_NO_COLUMN, adstock_slot = MI_NO_COLUMN;
     enum mi_status status = fitted_declare(writer, slots, error);
     if (fit_options.for_day && !status)
         status = mi_writer_column(writer, "curve_for", &for_slot, error);

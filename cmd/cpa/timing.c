@@ -139,7 +139,7 @@ static enum mi_status apply_groups(struct timing *timing, struct mi_curve_fit *f
         status = mi_curve_delay_shares_of_part(&timing->ages[1 + i], &timing->ages[0], shares, error);
         if (!status)
             status = mi_curve_fit_group_delay(fit, group, shares, timing->count, error);
-        snprintf(whose, sizeof whose, ", of %.*s", group.size > 80 ? 80 : (int)group.size, group.data);
+        snprintf(whose, sizeof whose, ", of '%.*s'", group.size > 80 ? 80 : (int)group.size, group.data);
         if (!status && common.verbose)
             say_shares(whose, shares, timing->count);
     }

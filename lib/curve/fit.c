@@ -170,7 +170,6 @@ enum mi_status mi_curve_fit_group(struct mi_curve_fit *fit, struct mi_text campa
     mi_buffer_free(&path);
     if (status == MI_OK) {
         struct campaign *own = &fit->portfolio.campaigns[campaign];
-        fit->moved += own->node != 0 && own->node != node && !own->moved;
         own->moved = own->moved || (own->node != 0 && own->node != node);
         own->node = node;
     }

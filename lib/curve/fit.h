@@ -273,8 +273,7 @@ struct portfolio {
     double *room;     /* for campaign_count numbers, while learning */
     size_t leftovers; /* rows of hardly any spend, left out */
     bool dated;
-    int32_t
-        target; /* date that the curves are of; MI_DATE_MISSING: an average weekday, after the newest date */
+    int32_t target; /* date that the curves are of; MI_DATE_MISSING: an average weekday */
     enum aim aim;
     bool learning; /* from this pass: its curves are not asked for, what the campaigns' parameters are is */
     unsigned long threads;

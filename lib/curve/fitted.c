@@ -77,31 +77,57 @@ static struct mi_text name_of(const struct mi_curve_fit *fit, size_t campaign) {
     return id;
 }
 
-static void say_units(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    size_t found = 0, first = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++) {
-        if (isnan(unit_of(fit, &portfolio->campaigns[i])))
+static bool is_apart(const struct mi_curve_fit *fit, const struct campaign *campaign) {
+    return !isnan(unit_of(fit, campaign));
+}
+
+static bool is_moved(const struct mi_curve_fit *fit, const struct campaign *campaign) {
+    (void)fit;
+    return campaign->moved;
+}
+
+static bool is_changed(const struct mi_curve_fit *fit, const struct campaign *campaign) {
+    (void)fit;
+    return campaign->changed;
+}
+
+/* The first campaign of which something is to be said, or NULL; its name, and a word where there are others.
+ */
+static const struct campaign *first_that(const struct mi_curve_fit *fit,
+                                         bool (*is)(const struct mi_curve_fit *, const struct campaign *),
+                                         struct mi_text *id, const char **others) {
+    const struct campaign *first = NULL;
+    *others = "";
+    for (size_t i = 0; i < fit->portfolio.campaign_count; i++) {
+        const struct campaign *campaign = &fit->portfolio.campaigns[i];
+        if (!is(fit, campaign))
             continue;
-        first = found++ ? first : i;
+        *others = first ? " (others too: see note)" : "";
+        *id = first ? *id : name_of(fit, i);
+        first = first ? first : campaign;
     }
-    struct mi_text id = name_of(fit, first);
-    if (found > 0)
+    return first;
+}
+
+static void say_first(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
+    struct mi_text id;
+    const char *others;
+    const struct campaign *first = first_that(fit, is_apart, &id, &others);
+    if (first)
         mi_notes_say(
             notes, "campaign '%.*s' has %.3g times the portfolio's users per spend: another unit of spend?%s",
-            (int)id.size, id.data, unit_of(fit, &portfolio->campaigns[first]),
-            found > 1 ? " (others too: see note)" : "");
+            (int)id.size, id.data, unit_of(fit, first), others);
+    if (first_that(fit, is_changed, &id, &others))
+        mi_notes_say(notes, "campaign '%.*s': users per spend changed: its newest days' level holds%s",
+                     (int)id.size, id.data, others);
 }
 
 static void say_moved(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    size_t first = 0;
-    if (fit->moved == 0)
-        return;
-    while (!fit->portfolio.campaigns[first].moved)
-        first++;
-    struct mi_text id = name_of(fit, first);
-    mi_notes_say(notes, "campaign '%.*s' changes its group (network, geo, ...): the last row's holds%s",
-                 (int)id.size, id.data, fit->moved > 1 ? " (others too: see note)" : "");
+    struct mi_text id;
+    const char *others;
+    if (first_that(fit, is_moved, &id, &others))
+        mi_notes_say(notes, "campaign '%.*s' changes its group (network, geo, ...): the last row's holds%s",
+                     (int)id.size, id.data, others);
 }
 
 static void say_leftovers(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
@@ -119,18 +145,6 @@ static void say_leftovers(const struct mi_curve_fit *fit, const struct mi_notes 
         mi_notes_say(notes,
                      "campaign '%.*s' has %.6g conversions in such rows: does the unit of its spend change?",
                      (int)id.size, id.data, portfolio->campaigns[first].leftover_users);
-}
-
-static void say_changed(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
-    const struct portfolio *portfolio = &fit->portfolio;
-    size_t found = 0, first = 0;
-    for (size_t i = 0; i < portfolio->campaign_count; i++)
-        if (portfolio->campaigns[i].changed)
-            first = found++ ? first : i;
-    struct mi_text id = name_of(fit, first);
-    if (found > 0)
-        mi_notes_say(notes, "campaign '%.*s': users per spend changed: its newest days' level holds%s",
-                     (int)id.size, id.data, found > 1 ? " (others too: see note)" : "");
 }
 
 static void say_bounds(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
@@ -158,8 +172,7 @@ void fit_say(const struct mi_curve_fit *fit, const struct mi_notes *notes) {
     if (fit->adstock_estimated)
         mi_notes_say(notes, "carry-over of spend to the next day: %.2f, estimated", fit->adstock);
     say_fallbacks(fit, notes);
-    say_units(fit, notes);
-    say_changed(fit, notes);
+    say_first(fit, notes);
     say_bounds(fit, notes);
 }
 

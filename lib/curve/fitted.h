@@ -16,7 +16,7 @@ struct mi_curve_fit {
     struct portfolio portfolio;
     size_t day_capacity, campaign_capacity, node_capacity;
     struct backtest backtest;
-    size_t users_without_spend, summed, moved;
+    size_t users_without_spend, summed;
     double typical_spend; /* median of the campaigns' highest */
     double typical_least; /* and of their lowest */
     double typical_level; /* median of their log users per spend */

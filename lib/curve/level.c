@@ -18,6 +18,7 @@
 #define YOUNG       14  /* newest days that may be incomplete */
 
 #define CHANGE_DAYS   14
+#define CHANGE_ROWS   7    /* of these days; a few may be outliers */
 #define CHANGE_ERRORS 6.0  /* standard errors of these days' mean residual that no chance explains */
 #define CHANGE_MUCH   0.35 /* and how much it must be, in logs */
 #define CHANGE_LEAST  0.05 /* of the level before */
@@ -199,16 +200,23 @@ static double whole_weight(const struct portfolio *portfolio, const struct campa
     return mean * mean / fit_noise_variance(&portfolio->noise, campaign->dispersion, mean);
 }
 
-/* The mean residual of the newest days about a level, each of them at most as far above it as below; *weight:
+static size_t newest_rows(const struct portfolio *portfolio, const struct campaign *campaign) {
+    size_t rows = 0;
+    while (rows < campaign->count &&
+           campaign->newest - portfolio->days[campaign->first + campaign->count - 1 - rows].date <
+               CHANGE_DAYS)
+        rows++;
+    return rows;
+}
+
+/* The mean residual of the newest rows about a level, each of them at most as far above it as below; *weight:
  * 1 / its variance. */
-static double newest_residual(const struct portfolio *portfolio, const struct campaign *campaign,
+static double newest_residual(const struct portfolio *portfolio, const struct campaign *campaign, size_t rows,
                               double level, double *weight) {
     double sum = 0;
     *weight = 0;
-    for (size_t i = campaign->count; i-- > 0;) {
+    for (size_t i = campaign->count - rows; i < campaign->count; i++) {
         const struct fit_day *day = &portfolio->days[campaign->first + i];
-        if (campaign->newest - day->date >= CHANGE_DAYS)
-            break;
         double whole = whole_weight(portfolio, campaign, day);
         sum += whole * fmin((1 + (double)day->residual) / level - 1, 1);
         *weight += whole;
@@ -219,9 +227,12 @@ static double newest_residual(const struct portfolio *portfolio, const struct ca
 /* Where levels stand still but one campaign's own newest days are far from its curve, as after a change of
  * its offer or its tracking, its level is theirs. */
 static void follow_change(const struct portfolio *portfolio, struct campaign *campaign) {
+    size_t rows = newest_rows(portfolio, campaign);
     double level = 1, weight = 0;
+    if (rows < CHANGE_ROWS || campaign->count - rows < CHANGE_ROWS)
+        return;
     for (int step = 0; step < CHANGE_STEPS; step++)
-        level = fmax(level * (1 + newest_residual(portfolio, campaign, level, &weight)), CHANGE_LEAST);
+        level = fmax(level * (1 + newest_residual(portfolio, campaign, rows, level, &weight)), CHANGE_LEAST);
     campaign->changed = fabs(log(level)) > CHANGE_MUCH && fabs(level - 1) * sqrt(weight) > CHANGE_ERRORS;
     if (!campaign->changed)
         return;

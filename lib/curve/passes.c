@@ -50,7 +50,7 @@ static size_t summarise_campaign(struct campaign *campaign, struct fit_day *days
     }
     campaign->count = kept;
     campaign->dispersion_own = NAN;
-    campaign->started = campaign->failed = false;
+    campaign->started = campaign->failed = campaign->changed = false;
     campaign->obstacle = obstacle_of(campaign);
     return leftovers;
 }

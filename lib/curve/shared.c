@@ -10,15 +10,14 @@
 #include "base/memory.h"
 #include "curve/fit.h"
 
-#define SD_START          0.1
-#define SD_LEAST          0.002
-#define SD_MOST           0.5
-#define HYPER             1.0 /* what is assumed at the start counts as so many days */
-#define WEEKDAY_SD_START  0.05
-#define WEEKDAY_HYPER     2.0 /* and so many groups' weekdays */
-#define SHARED_ROWS_LEAST 3   /* campaigns of a day; below, there is no telling it from noise */
-#define CELLS_MOST        4000000
-#define STEP_MOST         0.5
+#define SD_START         0.1
+#define SD_LEAST         0.002
+#define SD_MOST          0.5
+#define HYPER            1.0 /* what is assumed at the start counts as so many days */
+#define WEEKDAY_SD_START 0.05
+#define WEEKDAY_HYPER    2.0 /* and so many groups' weekdays */
+#define CELLS_MOST       4000000
+#define STEP_MOST        0.5
 
 size_t fit_shared_group(const struct prior *prior, size_t node) {
     while (node > 0 && prior->nodes[node].parent > 0)
